@@ -1,0 +1,55 @@
+"""Errors of the domain. The edge turns them into answers: a gRPC status, or a line and an exit code.
+
+    PachError
+    ├── NotFoundError            a repo, branch, commit, file, pipeline or job that isn't there
+    ├── AlreadyExistsError       a repo or pipeline that is there
+    ├── InvalidArgumentError     a name, path, glob or spec that can't be right
+    ├── FailedPreconditionError  refused in the present state, by a rule of the real server
+    ├── ConflictError            refused in the present state; upstream gives it no code of its own
+    ├── UnsupportedError         exists in Pachyderm and isn't served here
+    ├── DamagedStoreError        stored content is missing or isn't what its hash says
+    ├── StoreLockedError         another daemon has the store
+    └── ImageUnavailableError    an image that the runtime can't run
+"""
+
+from __future__ import annotations
+
+
+class PachError(Exception):
+    """Root of the errors whose message is meant for the user, as it stands."""
+
+
+class NotFoundError(PachError):
+    """What was named does not exist."""
+
+
+class AlreadyExistsError(PachError):
+    """What was to be created exists."""
+
+
+class InvalidArgumentError(PachError):
+    """The request can't be right, whatever the state of the store."""
+
+
+class FailedPreconditionError(PachError):
+    """The state of the store forbids the request."""
+
+
+class ConflictError(PachError):
+    """The state of the store forbids the request; the real server answers code Unknown here."""
+
+
+class UnsupportedError(PachError):
+    """The real server could; one machine can't."""
+
+
+class DamagedStoreError(PachError):
+    """Stored content is missing, or differs from what its hash promises."""
+
+
+class StoreLockedError(PachError):
+    """Another daemon works on this store."""
+
+
+class ImageUnavailableError(PachError):
+    """An image can't be run by the runtime in force."""

@@ -1,0 +1,82 @@
+"""What a runtime promises to the scheduler: one worker runs one datum's command at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One run of a user's command.
+
+    Attributes:
+        cmd: The command and its arguments, with the paths as the user wrote them (`/pfs/...`).
+        stdin: What the command reads on its standard input.
+        env: Variables added to the runtime's own environment.
+        working_dir: Where the command starts; None is the image's own folder.
+        timeout_s: Seconds until the command is killed; None is no limit.
+    """
+
+    cmd: tuple[str, ...]
+    stdin: bytes = b""
+    env: Mapping[str, str] = field(default_factory=dict)
+    working_dir: str | None = None
+    timeout_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a command ended.
+
+    Attributes:
+        exit_code: The exit status; a command ended by signal N has 128 + N, as in a shell.
+        error: Why the command could not run or was ended by us, in words; None when it ended by
+            itself, whatever its exit status.
+    """
+
+    exit_code: int
+    error: str | None = None
+
+
+class Worker(Protocol):
+    """A place where commands run one after the other, with its own `/pfs`."""
+
+    @property
+    def pfs(self) -> Path:
+        """The folder that the command sees as `/pfs`. The caller fills and empties it."""
+
+    def run(self, invocation: Invocation, on_line: Callable[[str], None]) -> Outcome:
+        """Run a command to its end; whatever it started is dead when this returns.
+
+        Args:
+            invocation: What to run.
+            on_line: Called for each line of standard output and error, without its newline, while
+                the command runs.
+        """
+
+    def kill(self) -> None:
+        """End the running command, from another thread: its `run` returns with an error."""
+
+    def close(self) -> None:
+        """End the worker and remove its folders."""
+
+
+class Runtime(Protocol):
+    """A way of running images on this machine."""
+
+    def describe(self) -> str:
+        """Say in one line how commands run here, for `pachlocal status`."""
+
+    def open_worker(self, name: str, image: str) -> Worker:
+        """Make a worker for an image.
+
+        Args:
+            name: A name that is unique among the workers of this daemon, fit for a file name.
+            image: The image as the pipeline spec names it.
+
+        Raises:
+            ImageUnavailableError: The image can't be run here; the message says why.
+        """
