@@ -18,6 +18,14 @@ $(READY): requirements/dev.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
+PROTOS    := $(sort $(wildcard pachlocal/proto/*.proto))
+PROTO_OUT := .
+PROTOC     = $(BIN)/python -m grpc_tools.protoc -I. --plugin=$(BIN)/protoc-gen-mypy --plugin=$(BIN)/protoc-gen-mypy_grpc
+
+proto: $(READY) ## Write the modules for pachlocal/proto/*.proto anew
+	$(PROTOC) --python_out=$(PROTO_OUT) --mypy_out=quiet:$(PROTO_OUT) $(PROTOS)
+	$(PROTOC) --grpc_python_out=$(PROTO_OUT) --mypy_grpc_out=quiet:$(PROTO_OUT) $(shell grep -l '^service ' $(PROTOS))
+
 lock: ## Pin all dependencies anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url \
 	  --extra stages --group dev pyproject.toml -o requirements/dev.txt
