@@ -13,6 +13,8 @@ from typing import NamedTuple
 MEASUREMENTS = ("sepal length", "sepal width", "petal length", "petal width")
 SPECIES = ("Iris-setosa", "Iris-versicolor", "Iris-virginica")
 MODEL_FILE = "model.pkl"
+# So that every species has two rows left to be fitted when cross-validation holds one out.
+MIN_ROWS = 3
 
 # What every language of the workshop takes for a number; float() takes "1_000" and "nan" too.
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -44,7 +46,7 @@ def read_training(folder: Path) -> Training:
     """Returns the labelled rows of every file below `folder`, files in sorted order.
 
     Raises:
-        InputError: A file has no rows or a bad one, or a species has fewer than two rows.
+        InputError: A file has no rows or a bad one, or there are too few rows.
     """
     rows, labels, files = [], [], _files_below(folder)
     for path in files:
@@ -53,10 +55,11 @@ def read_training(folder: Path) -> Training:
             labels.append(_species(where, fields[-1]))
     counts = {species: labels.count(species) for species in SPECIES if species in labels}
     if len(counts) < 2:
-        raise InputError(f"{folder}: all rows are {labels[0]}; a model needs two species or more")
+        raise InputError(f"{folder}: all rows are {labels[0]}; there must be at least 2 species")
     for species, count in counts.items():
-        if count < 2:
-            raise InputError(f"{folder}: {species} has one row; a species needs two or more")
+        if count < MIN_ROWS:
+            message = f"{species} has {count} rows; each species must have at least {MIN_ROWS}"
+            raise InputError(f"{folder}: {message}")
     return Training(rows, labels, [path.relative_to(folder).as_posix() for path in files])
 
 

@@ -87,7 +87,7 @@ def summarize(title: str, data: iris.Training, folds: list[int], predicted: list
     right = sum(true == told for true, told in pairs)
     rows = ", ".join(f"{name} {data.labels.count(name)}" for name in species)
     width = max(map(len, species))
-    table = ["", *species]
+    table = [["", *species]]
     table += [[true] + [str(pairs.count((true, told))) for told in species] for true in species]
     return "\n".join(
         [
