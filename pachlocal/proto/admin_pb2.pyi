@@ -85,11 +85,11 @@ class ClusterInfo(_message.Message):
     RESTART_INFO_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     deployment_id: _builtins.str
-    """clients keep it and refuse an address where it has changed"""
+    """never changes: clients keep it, and some refuse a server with another"""
     warnings_ok: _builtins.bool
-    """the server knows how to warn: an empty list means all is well"""
+    """always true; else clients take the server for too old to warn"""
     proxy_host: _builtins.str
-    """public host name, with the port unless it is the scheme's own"""
+    """where users reach the server; empty: as this client did"""
     proxy_tls: _builtins.bool
     paused: _builtins.bool
     pending_restart: _builtins.bool

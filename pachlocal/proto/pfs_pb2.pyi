@@ -1682,7 +1682,7 @@ Global___FindCommitsRequest: _TypeAlias = FindCommitsRequest  # noqa: Y015
 
 @_typing.final
 class FindCommitsResponse(_message.Message):
-    """The last response of a stream is the one with last_searched_commit."""
+    """A stream ends with last_searched_commit: whoever wants more starts there."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2416,7 +2416,7 @@ class DiffFileRequest(_message.Message):
     OLD_FILE_FIELD_NUMBER: _builtins.int
     SHALLOW_FIELD_NUMBER: _builtins.int
     shallow: _builtins.bool
-    """don't go into directories"""
+    """without effect, as in the real server"""
     @_builtins.property
     def new_file(self) -> Global___File: ...
     @_builtins.property

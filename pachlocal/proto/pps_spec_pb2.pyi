@@ -476,7 +476,7 @@ Global___Determined: _TypeAlias = Determined  # noqa: Y015
 class Input(_message.Message):
     """---- what it reads
 
-    Exactly one field is set. (Not a oneof on the wire.)
+    Exactly one field is set.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -746,7 +746,7 @@ Global___ParallelismSpec: _TypeAlias = ParallelismSpec  # noqa: Y015
 
 @_typing.final
 class DatumSetSpec(_message.Message):
-    """How many datums a worker takes at a time: at most one of number and size_bytes, or per_worker."""
+    """How many datums a worker takes at a time. per_worker excludes the others."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

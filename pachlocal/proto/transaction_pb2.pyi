@@ -103,7 +103,7 @@ Global___TransactionInfos: _TypeAlias = TransactionInfos  # noqa: Y015
 
 @_typing.final
 class TransactionRequest(_message.Message):
-    """Exactly one field is set. (Not a oneof on the wire.)"""
+    """Exactly one field is set."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

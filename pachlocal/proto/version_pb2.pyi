@@ -33,7 +33,7 @@ class Version(_message.Message):
     minor: _builtins.int
     micro: _builtins.int
     additional: _builtins.str
-    """suffix of a pre-release, with its separator: "-rc.1" """
+    """printed right behind the numbers: "-rc.1" """
     git_commit: _builtins.str
     """About the build; clients only print them."""
     git_tree_modified: _builtins.str
