@@ -8,8 +8,8 @@ from typing import NamedTuple
 ROW = b"5.1,3.5,1.4,0.2"
 SIX_ROWS = b"""\
 5.1,3.5,1.4,0.2,Iris-setosa
-4.9,3.0,1.4,0.2,Iris-setosa
-4.7,3.2,1.3,0.2,Iris-setosa
+5.7,4.4,1.5,0.4,Iris-setosa
+4.8,3.0,1.3,0.3,Iris-setosa
 7.0,3.2,4.7,1.4,Iris-versicolor
 6.4,3.2,4.5,1.5,Iris-versicolor
 6.9,3.1,4.9,1.5,Iris-versicolor

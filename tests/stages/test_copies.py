@@ -4,7 +4,12 @@ import pytest
 
 from .workshop import ROOT
 
-COPIES = ["python/*/iris.py", "python/iris-train-*/training.py"]
+COPIES = [
+    "python/*/iris.py",
+    "python/iris-train-*/training.py",
+    "rstats/*/iris.R",
+    "rstats/iris-train-*/training.R",
+]
 
 
 @pytest.mark.parametrize("pattern", COPIES)

@@ -1,0 +1,100 @@
+# Fits a model to iris, checks it by cross-validation, writes the model and its
+# summary.
+#
+# The R trainers differ in their model alone. Each has a copy of this file,
+# since an image is built from its stage's folder alone; a test keeps the copies
+# equal.
+
+max_folds <- 10
+
+#' Run a trainer's command line and end the program
+#'
+#' @param title What is fitted.
+#' @param package The package that fits it.
+#' @param fit A function of a matrix of measurements and a factor of species
+#'   that returns a model.
+#' @param tell A function of a model and a matrix of measurements that returns
+#'   a factor of species.
+train_main <- function(title, package, fit, tell) {
+  arguments <- parse_arguments(
+    paste0("Fits ", title, " to iris flowers."),
+    c(
+      training = "folder of rows to learn from",
+      out = "folder for model.rda and model.txt"
+    )
+  )
+  run(function() {
+    data <- read_training(arguments$training)
+    folds <- deal_folds(data$species)
+    fitted <- tryCatch(
+      list(
+        model = fit(data$x, data$species),
+        told = cross_validate(fit, tell, data, folds)
+      ),
+      error = function(condition) {
+        refuse(arguments$training, paste("no model fits:", one_line(condition)))
+      }
+    )
+    model <- fitted$model
+    summary <- summarize(title, package, data, folds, fitted$told)
+    write_files(arguments$out, list(
+      model.rda = \(path) save(model, file = path),
+      model.txt = \(path) writeLines(summary, path)
+    ))
+  })
+}
+
+#' Deal each species' rows out to the folds in turn, like cards
+#'
+#' So every fold has every species, no randomness is needed, and each language
+#' of the workshop measures its models on the same folds. The rarest species
+#' limits their number.
+#'
+#' @param species A factor.
+#' @return The number of each row's fold, from 0.
+deal_folds <- function(species) {
+  n_folds <- min(max_folds, table(species))
+  ave(seq_along(species), species, FUN = \(row) (seq_along(row) - 1) %% n_folds)
+}
+
+#' Tell each row's species by a model that was fitted without the row's fold
+cross_validate <- function(fit, tell, data, folds) {
+  told <- data$species
+  for (fold in unique(folds)) {
+    held <- folds == fold
+    model <- fit(data$x[!held, ], data$species[!held])
+    told[held] <- tell(model, data$x[held, , drop = FALSE])
+  }
+  told
+}
+
+#' The lines of `model.txt`
+summarize <- function(title, package, data, folds, told) {
+  counts <- table(data$species)
+  matrix <- table(data$species, told)
+  total <- length(told)
+  right <- sum(data$species == told)
+  width <- max(nchar(levels(told)))
+  cells <- rbind(c("", colnames(matrix)), cbind(rownames(matrix), matrix))
+  table_lines <- apply(cells, 1, \(row) {
+    row |> formatC(width = width) |> paste(collapse = "  ")
+  })
+  c(
+    paste("Model:", title),
+    paste("Files:", toString(data$files)),
+    sprintf("Rows: %d (%s)", total, toString(paste(names(counts), counts))),
+    sprintf("Folds: %d, dealt by species in file order", max(folds) + 1),
+    sprintf(
+      "Cross-validated accuracy: %.4f (%d of %d)", right / total, right, total
+    ),
+    paste(
+      "Confusion matrix",
+      "(a line for each true species, a column for each told one):"
+    ),
+    table_lines,
+    "Seed: none, nothing is drawn at random",
+    sprintf(
+      "Versions: R %s, %s %s", getRversion(), package, packageVersion(package)
+    )
+  )
+}
