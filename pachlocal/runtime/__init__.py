@@ -1,0 +1,1 @@
+"""Runs one datum's command: as a process of this machine, or in a container."""

@@ -1,0 +1,71 @@
+"""Messages between a worker and its launcher, over a pipe in each direction.
+
+A frame is one byte that says its kind, four bytes of length (big-endian), and the payload. A list
+of byte strings is packed as length and content of each, so that any byte may occur in them.
+"""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False  # the typing module would double the launcher's start
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# Worker to launcher.
+RUN = b"R"  # folder to start in, number of arguments, the arguments, NAME=VALUE ..., standard input
+KILL = b"K"  # end the running command
+
+# Launcher to worker.
+READY = b"Y"  # once: commands can be run
+FAILED = b"F"  # once, instead of READY: why it can't work; it ends after this
+STARTED = b"S"  # the command's process group, for the worker to kill if the launcher dies
+EXITED = b"E"  # exit code, and an error in words if the command could not be started
+
+_LENGTH = 4
+
+
+def write_frame(fd: int, kind: bytes, fields: Iterable[bytes] = ()) -> None:
+    """Write one frame.
+
+    Raises:
+        OSError: The other side is gone (BrokenPipeError), or the write failed.
+    """
+    payload = b"".join(
+        part for field in fields for part in (len(field).to_bytes(_LENGTH, "big"), field)
+    )
+    left = memoryview(kind + len(payload).to_bytes(_LENGTH, "big") + payload)
+    while left:
+        left = left[os.write(fd, left) :]
+
+
+def read_frame(fd: int) -> tuple[bytes, list[bytes]] | None:
+    """Read one frame, waiting for it.
+
+    Returns:
+        The frame's kind and fields; None when the other side is gone.
+    """
+    head = _read_exactly(fd, 1 + _LENGTH)
+    if head is None:
+        return None
+    payload = _read_exactly(fd, int.from_bytes(head[1:], "big"))
+    if payload is None:
+        return None
+    fields = []
+    at = 0
+    while at < len(payload):
+        start = at + _LENGTH
+        at = start + int.from_bytes(payload[start - _LENGTH : start], "big")
+        fields.append(payload[start:at])
+    return head[:1], fields
+
+
+def _read_exactly(fd: int, size: int) -> bytes | None:
+    parts = []
+    while size:
+        part = os.read(fd, min(size, 1 << 20))
+        if not part:
+            return None
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)

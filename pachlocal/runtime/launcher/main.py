@@ -1,0 +1,190 @@
+"""The launcher's life: enter the namespaces, say so, then run a command for each request."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+
+from . import frames, leftovers, programs, spawn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_REQUESTS = 0  # standard input; commands write to 1 and 2, the pipe that the worker reads
+
+
+def main() -> None:
+    """Serve the requests of one worker.
+
+    Arguments of the program: the descriptor for answers; whether to make a mount namespace and
+    whether a PID namespace too (`none`, `mounts`, `mounts+pids`); an empty folder for the new root;
+    then the folders to show there as pairs of path and source.
+    """
+    replies = int(sys.argv[1])
+    os.set_inheritable(replies, False)
+    try:
+        _isolate(sys.argv[2], sys.argv[3], sys.argv[4:], replies)
+    except OSError as error:
+        frames.write_frame(replies, frames.FAILED, [str(error.strerror).encode()])
+        return
+    with _ChildWatch() as children:
+        frames.write_frame(replies, frames.READY)
+        while request := frames.read_frame(_REQUESTS):
+            kind, fields = request
+            if kind == frames.RUN:  # a KILL found here came after the command had ended
+                frames.write_frame(replies, frames.EXITED, _run(fields, replies, children))
+
+
+def _isolate(isolation: str, root: str, binds: list[str], replies: int) -> None:
+    if sys.platform != "linux":
+        return
+    from . import linux, namespaces
+
+    own_pids = isolation == "mounts+pids"
+    if isolation != "none":
+        namespaces.leave(own_pids)
+        if own_pids:
+            namespaces.become_first_process(close=(_REQUESTS, replies))
+        shown: Mapping[str, str] = dict(zip(binds[::2], binds[1::2], strict=True))
+        namespaces.change_root(root, shown, own_pids)
+    if not own_pids:
+        linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _run(fields: list[bytes], replies: int, children: _ChildWatch) -> list[bytes]:
+    folder, count, *rest = fields
+    argv, variables, text = rest[: int(count)], rest[int(count) : -1], rest[-1]
+    env = dict(os.environb)
+    env.update(variable.split(b"=", 1) for variable in variables)  # type: ignore[misc]
+    env[b"PWD"] = folder
+    stdin, feed = os.pipe()
+    try:
+        command = _start(folder, argv, env, stdin)
+    except programs.StartError as error:
+        os.close(feed)
+        return [b"%d" % error.code, str(error).encode(errors="surrogateescape")]
+    finally:
+        os.close(stdin)
+    if os.getpid() != 1:
+        frames.write_frame(replies, frames.STARTED, [b"%d" % command])
+    status = _follow(command, _Feed(feed, text), children)
+    leftovers.kill_all(command)
+    leftovers.reap_all()
+    if status is None:
+        sys.exit(0)
+    code = os.waitstatus_to_exitcode(status)
+    return [b"%d" % (code if code >= 0 else 128 - code), b""]
+
+
+def _start(folder: bytes, argv: list[bytes], env: dict[bytes, bytes], stdin: int) -> int:
+    """Start the command in its folder; the launcher itself keeps to the root."""
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        reason = os.strerror(error.errno or 0).lower()
+        message = f"working directory {os.fsdecode(folder)}: {reason}"
+        raise programs.StartError(programs.NOT_EXECUTABLE, message) from error
+    # A command may have made the pipe non-blocking for all who hold it; the next would stumble.
+    os.set_blocking(1, True)
+    try:
+        program = programs.find(argv[0], env.get(b"PATH", os.fsencode(os.defpath)))
+        try:
+            return spawn.start(program, argv, env, stdin)
+        except OSError as error:
+            raise programs.explain(program, error) from error
+    finally:
+        os.chdir("/")
+
+
+def _follow(command: int, feed: _Feed, children: _ChildWatch) -> int | None:
+    """Feed the command and wait for its end.
+
+    Returns:
+        Its wait status; None when the worker is gone, and the launcher has to go too.
+    """
+    with feed:
+        while True:
+            wanted = [feed.fd] if feed.fd is not None else []
+            readable, writable, _ = select.select([_REQUESTS, children.fd], wanted, [])
+            if writable:
+                feed.push()
+            if children.fd in readable and (status := children.status_of(command)) is not None:
+                return status
+            if _REQUESTS in readable:
+                request = frames.read_frame(_REQUESTS)
+                leftovers.kill_all(command)
+                if request is None:
+                    return None
+
+
+class _Feed:
+    """What the command reads: written as it reads, since a pipe holds little."""
+
+    def __init__(self, fd: int, text: bytes) -> None:
+        self.fd: int | None = fd
+        self._left = memoryview(text)
+        os.set_blocking(fd, False)
+        self.push()
+
+    def __enter__(self) -> _Feed:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def push(self) -> None:
+        """Write what the pipe takes; at the end, or when nobody reads on, close it."""
+        try:
+            while self._left and self.fd is not None:
+                self._left = self._left[os.write(self.fd, self._left) :]
+        except BlockingIOError:
+            return
+        except BrokenPipeError:
+            pass  # a command need not read its input
+        self._close()
+
+    def _close(self) -> None:
+        if self.fd is not None:
+            os.close(self.fd)
+            self.fd = None
+
+
+class _ChildWatch:
+    """Makes the end of a child readable on a descriptor (SIGCHLD, signal.set_wakeup_fd)."""
+
+    def __enter__(self) -> _ChildWatch:
+        self.fd, self._wake = os.pipe()
+        os.set_blocking(self.fd, False)
+        os.set_blocking(self._wake, False)
+        # One byte in the pipe says all that there is to say: a full one is no loss.
+        signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.set_wakeup_fd(-1)
+        os.close(self.fd)
+        os.close(self._wake)
+
+    def status_of(self, command: int) -> int | None:
+        """Reap the children that have ended; the wait status of one if it is among them."""
+        try:
+            while os.read(self.fd, 4096):
+                pass
+        except BlockingIOError:
+            pass
+        found = None
+        try:
+            while True:
+                child, status = os.waitpid(-1, os.WNOHANG)
+                if child == 0:
+                    break
+                if child == command:
+                    found = status
+        except ChildProcessError:
+            pass  # none left
+        return found
