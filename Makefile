@@ -32,3 +32,17 @@ lock: ## Pin all dependencies anew (needs uv)
 
 clean: ## Remove what make has made
 	rm -rf $(VENV) .venvs build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# The stage images: STAGES="iris-infer-r …" for some of the nine,
+# BUILD="--build-arg BASE_IMAGE=…" for another base image.
+COMPOSE ?= docker compose
+.PHONY: images push
+
+images: ## Build the images of the nine stages
+	$(COMPOSE) build --build-arg VERSION=$$(git describe --tags --always --dirty) \
+	  --build-arg REVISION=$$(git rev-parse HEAD) $(BUILD) $(STAGES)
+
+push: ## Build the images and push them: make push REGISTRY=registry.example.com/me
+	$(if $(REGISTRY),,$(error Say where to: make push REGISTRY=registry.example.com/me))
+	IMAGE_PREFIX=$(REGISTRY) $(MAKE) --no-print-directory images
+	IMAGE_PREFIX=$(REGISTRY) $(COMPOSE) push $(STAGES)
