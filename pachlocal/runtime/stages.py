@@ -80,7 +80,7 @@ def _stages(compose: Path, environ: Mapping[str, str]) -> dict[str, Path]:
 
 
 def interpolate(text: str, environ: Mapping[str, str]) -> str:
-    """Fill in `$NAME`, `${NAME}` and its forms with `:-`, `:?`, `:+`, `-`, `?`, `+`; `$$` is `$`."""
+    """Fill in `$NAME`, `${NAME}`, and its forms with `-`, `?`, `+` and a colon; `$$` is `$`."""
 
     def fill(match: re.Match[str]) -> str:
         if match["dollar"]:

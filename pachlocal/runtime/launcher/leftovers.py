@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 
@@ -21,10 +22,9 @@ def kill_all(group: int) -> None:
         # that no fork can slip through (kill(2)).
         _kill(-1)
         return
-    try:
+    # Nothing may be left in it; macOS says EPERM for a group of zombies.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):  # noqa: SIM105 - contextlib is slow to load
-        pass  # nothing left in it; macOS says EPERM for a group of zombies
     for child in _children():
         _kill(child)
 
@@ -59,10 +59,8 @@ def _reap(flags: int) -> bool:
 
 
 def _kill(pid: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):  # gone already
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:  # noqa: SIM105
-        pass  # gone already
 
 
 def _children() -> Iterator[int]:

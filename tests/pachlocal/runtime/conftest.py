@@ -1,0 +1,76 @@
+"""Workers of the process runtime, in each of the ways in which a machine may isolate them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pachlocal.runtime.contract import Invocation, Outcome
+from pachlocal.runtime.environment import interpreter_environment
+from pachlocal.runtime.folders import WorkerFolder
+from pachlocal.runtime.launch import Isolation, Launcher, LauncherError, LauncherSetup
+from pachlocal.runtime.worker import ProcessWorker
+
+Run = Callable[..., tuple[Outcome, list[str]]]
+
+
+@pytest.fixture(scope="session")
+def allowed(tmp_path_factory: pytest.TempPathFactory) -> set[Isolation]:
+    found = set()
+    for isolation in Isolation:
+        root = tmp_path_factory.mktemp("probe")
+        try:
+            Launcher(LauncherSetup(isolation, root, {}, os.environ)).end()
+        except LauncherError:
+            continue
+        found.add(isolation)
+    return found
+
+
+@pytest.fixture(params=list(Isolation), ids=lambda isolation: isolation.value)
+def isolation(request: pytest.FixtureRequest, allowed: set[Isolation]) -> Isolation:
+    wanted: Isolation = request.param
+    if wanted not in allowed:
+        pytest.skip(f"{wanted.value} is refused on this machine")
+    return wanted
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Path:
+    folder = tmp_path / "stage"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def open_worker(isolation: Isolation, tmp_path: Path) -> Iterator[Callable[..., ProcessWorker]]:
+    workers: list[ProcessWorker] = []
+
+    def open_(stage: Path | None = None) -> ProcessWorker:
+        folder = WorkerFolder(tmp_path, f"worker{len(workers)}")
+        env = interpreter_environment(os.environ)
+        worker = ProcessWorker(folder, stage, isolation, env)
+        workers.append(worker)
+        return worker
+
+    yield open_
+    for worker in workers:
+        worker.close()
+
+
+@pytest.fixture
+def worker(open_worker: Callable[..., ProcessWorker], stage: Path) -> ProcessWorker:
+    return open_worker(stage)
+
+
+@pytest.fixture
+def run(worker: ProcessWorker) -> Run:
+    def run_(*cmd: str, **parts: object) -> tuple[Outcome, list[str]]:
+        lines: list[str] = []
+        outcome = worker.run(Invocation(cmd, **parts), lines.append)  # type: ignore[arg-type]
+        return outcome, lines
+
+    return run_

@@ -1,0 +1,29 @@
+"""Looks at processes from outside: each test marks its own by an argument that no other has."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+import uuid
+from collections.abc import Callable
+
+DEADLINE_S = 10.0
+
+
+class Marked:
+    """Processes that run `sleep` for a length of time which only this test uses."""
+
+    def __init__(self) -> None:
+        # sleep(1) takes fractions: the digits are the mark.
+        self.command = f"sleep 1000.{uuid.uuid4().int % 10**15:015d}"
+
+    def count(self) -> int:
+        listed = subprocess.run(["ps", "axwwo", "args"], capture_output=True, text=True, check=True)
+        return sum(line.startswith(self.command) for line in listed.stdout.splitlines())
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < deadline, "nothing happened in time"
+        time.sleep(0.005)

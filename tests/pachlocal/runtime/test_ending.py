@@ -1,0 +1,197 @@
+"""Nothing that a command started outlives it, its worker or the daemon."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pachlocal.runtime.contract import Invocation, Outcome
+from pachlocal.runtime.launch import Isolation
+from pachlocal.runtime.worker import ProcessWorker
+
+from .conftest import Run
+from .processes import Marked, wait_until
+
+OK = Outcome(0)
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="needs a subreaper or a PID namespace")
+
+
+@pytest.fixture
+def marked() -> Iterator[Marked]:
+    marked = Marked()
+    yield marked
+    assert marked.count() == 0
+
+
+def in_thread(
+    worker: ProcessWorker, invocation: Invocation
+) -> tuple[threading.Thread, list[object]]:
+    said: list[object] = []
+
+    def work() -> None:
+        said.append(worker.run(invocation, lambda _: None))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread, said
+
+
+def test_a_timeout_ends_the_command_and_says_so(run: Run, marked: Marked) -> None:
+    outcome, lines = run("sh", "-c", f"echo on; {marked.command}", timeout_s=0.3)
+    assert outcome == Outcome(137, "datum timeout of 0.3s exceeded")
+    assert lines == ["on"]
+    assert marked.count() == 0
+
+
+def test_a_timeout_ends_a_command_that_never_stops_writing(run: Run) -> None:
+    outcome, lines = run("yes", timeout_s=0.1)
+    assert outcome.error == "datum timeout of 0.1s exceeded"
+    assert lines
+
+
+def test_a_long_timeout_does_no_harm(run: Run) -> None:
+    assert run("true", timeout_s=30 * 86400.0) == (OK, [])
+
+
+def test_kill_ends_the_command_at_once(worker: ProcessWorker, marked: Marked) -> None:
+    thread, said = in_thread(worker, Invocation(("sh", "-c", f"{marked.command} & wait")))
+    wait_until(lambda: marked.count() == 1)
+    worker.kill()
+    thread.join(5)
+    assert said == [Outcome(137, "the command was stopped")]
+    assert marked.count() == 0
+    worker.kill()
+    assert worker.run(Invocation(("true",)), print) == OK
+
+
+def test_signals_that_a_command_ignores_do_not_save_it(run: Run, marked: Marked) -> None:
+    script = f"trap '' TERM INT HUP; {marked.command}; {marked.command}"
+    assert run("sh", "-c", script, timeout_s=0.2)[0].exit_code == 137
+
+
+def test_close_ends_a_running_command(worker: ProcessWorker, marked: Marked) -> None:
+    thread, said = in_thread(worker, Invocation(tuple(marked.command.split())))
+    wait_until(lambda: marked.count() == 1)
+    worker.close()
+    thread.join(5)
+    assert said == [Outcome(137, "the command was stopped")]
+    assert not worker.pfs.exists()
+
+
+def test_what_stays_in_the_background_is_ended(run: Run, marked: Marked) -> None:
+    assert run("sh", "-c", f"{marked.command} & exit 4") == (Outcome(4), [])
+    assert marked.count() == 0
+
+
+@LINUX
+def test_a_daemon_that_left_the_session_is_ended(run: Run, marked: Marked) -> None:
+    script = f"(setsid {marked.command} &); (setsid setsid sh -c '{marked.command} & wait' &)"
+    assert run("sh", "-c", script + "; sleep 0.1") == (OK, [])
+    assert marked.count() == 0
+
+
+@LINUX
+def test_a_launcher_killed_at_work_is_reported_and_replaced(
+    run: Run, worker: ProcessWorker, marked: Marked
+) -> None:
+    assert run("true") == (OK, [])
+    thread, said = in_thread(worker, Invocation(("sh", "-c", f"{marked.command} & wait")))
+    wait_until(lambda: marked.count() == 1)
+    kill_launchers(worker)
+    thread.join(10)
+    [outcome] = said
+    assert isinstance(outcome, Outcome)
+    assert outcome.exit_code == 137
+    assert "ended unexpectedly (SIGKILL)" in (outcome.error or "")
+    wait_until(lambda: marked.count() == 0)
+    assert run("echo", "again") == (OK, ["again"])
+
+
+@LINUX
+def test_a_launcher_killed_while_idle_is_replaced_silently(run: Run, worker: ProcessWorker) -> None:
+    assert run("true") == (OK, [])
+    kill_launchers(worker)
+    wait_until(lambda: not launchers_of(worker))
+    assert run("echo", "again") == (OK, ["again"])
+
+
+DAEMON = """
+import os, sys
+from pathlib import Path
+from pachlocal.runtime.contract import Invocation
+from pachlocal.runtime.environment import interpreter_environment
+from pachlocal.runtime.folders import WorkerFolder
+from pachlocal.runtime.launch import Isolation
+from pachlocal.runtime.worker import ProcessWorker
+
+folder = WorkerFolder(Path(sys.argv[1]), "held")
+worker = ProcessWorker(folder, None, Isolation(sys.argv[2]), interpreter_environment(os.environ))
+worker.run(Invocation(("sh", "-c", sys.argv[3])), print)
+"""
+
+
+@LINUX
+@pytest.mark.parametrize("all_at_once", [False, True], ids=["daemon", "daemon-and-launcher"])
+def test_a_killed_daemon_leaves_nothing_running(
+    isolation: Isolation, tmp_path: Path, marked: Marked, all_at_once: bool
+) -> None:
+    script = f"exec {marked.command}"
+    if not all_at_once:
+        script = f"(setsid {marked.command} &); {script}"
+    argv = [sys.executable, "-c", DAEMON, str(tmp_path), isolation.value, script]
+    with subprocess.Popen(argv) as daemon:
+        wait_until(lambda: marked.count() == script.count(marked.command))
+        launchers = children_of(daemon.pid)
+        assert launchers
+        for pid in [daemon.pid, *(launchers if all_at_once else [])]:
+            os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: marked.count() == 0)
+    wait_until(lambda: not any(map(running, launchers)))
+
+
+def test_a_worker_that_never_ran_has_no_process(worker: ProcessWorker) -> None:
+    assert worker.pfs.is_dir()
+    before = time.monotonic()
+    worker.close()
+    assert time.monotonic() - before < 0.1
+
+
+def launchers_of(worker: ProcessWorker) -> list[int]:
+    """The processes that start a worker's commands: its folder stands among their arguments."""
+    mark = str(worker.pfs.parent / "root")
+    listed = subprocess.run(
+        ["ps", "axwwo", "pid,stat,args"], capture_output=True, text=True, check=True
+    )
+    found = []
+    for line in listed.stdout.splitlines()[1:]:
+        pid, state, args = line.split(maxsplit=2)
+        if mark in args and "Z" not in state:
+            found.append(int(pid))
+    return found
+
+
+def kill_launchers(worker: ProcessWorker) -> None:
+    pids = launchers_of(worker)
+    assert pids
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+
+
+def children_of(parent: int) -> list[int]:
+    return [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+
+
+def running(pid: int) -> bool:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"  # init may take its time to reap
