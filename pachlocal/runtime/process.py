@@ -51,7 +51,7 @@ class ProcessRuntime:
             OSError: It can't be made, or what is in it can't be removed.
         """
         self._scratch = scratch.absolute()
-        self._stages = dict(stages)
+        self._stages = {image: folder.absolute() for image, folder in stages.items()}
         self._env = interpreter_environment(os.environ if base_env is None else base_env)
         self._forced = rewrite_paths
         self._probing = threading.Lock()

@@ -99,13 +99,16 @@ def test_a_daemon_that_left_the_session_is_ended(run: Run, marked: Marked) -> No
 
 
 @LINUX
+@pytest.mark.parametrize(
+    "which", [slice(None), slice(1), slice(-1, None)], ids=["all", "1st", "2nd"]
+)
 def test_a_launcher_killed_at_work_is_reported_and_replaced(
-    run: Run, worker: ProcessWorker, marked: Marked
+    run: Run, worker: ProcessWorker, marked: Marked, which: slice
 ) -> None:
     assert run("true") == (OK, [])
     thread, said = in_thread(worker, Invocation(("sh", "-c", f"{marked.command} & wait")))
     wait_until(lambda: marked.count() == 1)
-    kill_launchers(worker)
+    kill_launchers(worker, which)
     thread.join(10)
     [outcome] = said
     assert isinstance(outcome, Outcome)
@@ -118,8 +121,8 @@ def test_a_launcher_killed_at_work_is_reported_and_replaced(
 @LINUX
 def test_a_launcher_killed_while_idle_is_replaced_silently(run: Run, worker: ProcessWorker) -> None:
     assert run("true") == (OK, [])
-    kill_launchers(worker)
-    wait_until(lambda: not launchers_of(worker))
+    pids = kill_launchers(worker)
+    wait_until(lambda: not any(map(running, pids)))
     assert run("echo", "again") == (OK, ["again"])
 
 
@@ -178,11 +181,12 @@ def launchers_of(worker: ProcessWorker) -> list[int]:
     return found
 
 
-def kill_launchers(worker: ProcessWorker) -> None:
-    pids = launchers_of(worker)
+def kill_launchers(worker: ProcessWorker, which: slice = slice(None)) -> list[int]:
+    pids = launchers_of(worker)[which]  # with a PID namespace: its guard, then process 1
     assert pids
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
+    return pids
 
 
 def children_of(parent: int) -> list[int]:

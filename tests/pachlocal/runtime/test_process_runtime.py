@@ -15,8 +15,8 @@ from pachlocal.runtime.launch import Isolation
 from pachlocal.runtime.process import ProcessRuntime
 
 
-def open_runtime(scratch: Path, stages: dict[str, Path], **parts: bool) -> Runtime:
-    return ProcessRuntime(scratch, stages, **parts)
+def open_runtime(scratch: Path, stages: dict[str, Path], *, rewrite_paths: bool = False) -> Runtime:
+    return ProcessRuntime(scratch, stages, rewrite_paths=rewrite_paths)
 
 
 @pytest.mark.parametrize("rewrite_paths", [False, True])
