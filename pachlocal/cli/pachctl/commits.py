@@ -1,0 +1,213 @@
+"""Commands on commits and commit sets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+
+import click
+
+from pachlocal.cli.pachctl.commit_printing import commit_table, print_commit, print_commit_sets
+from pachlocal.cli.pachctl.options import (
+    command,
+    full_timestamps_option,
+    no_pager_option,
+    output_options,
+    pass_session,
+    project_option,
+)
+from pachlocal.cli.pachctl.printing import print_raw
+from pachlocal.cli.pachctl.references import BRANCH, COMMIT, COMMITS, Reference, is_id, parse
+from pachlocal.cli.pachctl.session import Session
+from pachlocal.proto import pfs_pb2
+
+ORIGINS = {
+    "AUTO": pfs_pb2.OriginKind.AUTO,
+    "FSCK": pfs_pb2.OriginKind.FSCK,
+    "USER": pfs_pb2.OriginKind.USER,
+}
+
+ANY_ORIGIN = pfs_pb2.OriginKind.ORIGIN_KIND_UNKNOWN
+
+message_option = click.option(
+    "-m",
+    "--message",
+    "--description",
+    "description",
+    default="",
+    metavar="TEXT",
+    help="What the commit is about.",
+)
+origin_option = click.option(
+    "--origin",
+    type=click.Choice(list(ORIGINS), case_sensitive=False),
+    help="Only commits that came about so.",
+)
+all_option = click.option("--all", "every_origin", is_flag=True, help="However they came about.")
+
+
+@command("commit")
+@click.argument("branch", type=BRANCH)
+@click.option("-p", "--parent", metavar="COMMIT", help="Build on this; the branch's head if not.")
+@message_option
+@project_option
+@pass_session
+def start_commit(
+    session: Session, branch: Reference, parent: str | None, description: str, project: str | None
+) -> None:
+    """Open a commit on a branch, and print its id.
+
+    What is put into or deleted from the branch belongs to the commit until it is finished.
+    """
+    name = session.project(project)
+    request = pfs_pb2.StartCommitRequest(branch=branch.to_branch(name), description=description)
+    if parent:
+        try:
+            request.parent.CopyFrom(parse(f"{branch.repo}@{parent}").to_commit(name))
+        except ValueError as error:
+            raise click.BadParameter(str(error), param_hint="'--parent'") from None
+    print(session.server.pfs.StartCommit(request).id)
+
+
+@command("commit")
+@click.argument("commit", type=COMMIT)
+@message_option
+@click.option("-f", "--force", is_flag=True, help="Also a commit that a pipeline has to finish.")
+@project_option
+@pass_session
+def finish_commit(
+    session: Session, commit: Reference, description: str, force: bool, project: str | None
+) -> None:
+    """Close a commit: it takes no more changes, and the pipelines that read it start."""
+    request = pfs_pb2.FinishCommitRequest(
+        commit=commit.to_commit(session.project(project)), description=description, force=force
+    )
+    session.server.pfs.FinishCommit(request)
+
+
+@command("commit")
+@click.argument("commit", metavar="REPO@BRANCH-OR-COMMIT")
+@project_option
+@full_timestamps_option
+@output_options
+@pass_session
+def inspect_commit(
+    session: Session, commit: str, project: str | None, full_timestamps: bool, raw: str | None
+) -> None:
+    """Describe a commit, with the commits it was made from."""
+    if is_id(commit):
+        raise click.UsageError(f"An id may stand in many repos: see `pachctl list commit {commit}`")
+    reference = COMMIT.convert(commit, None, None)
+    request = pfs_pb2.InspectCommitRequest(
+        commit=reference.to_commit(session.project(project)), wait=pfs_pb2.CommitState.STARTED
+    )
+    info = session.server.pfs.InspectCommit(request)
+    if raw:
+        print_raw([info], raw)
+    else:
+        print_commit(info, full_timestamps)
+
+
+@command("commit")
+@click.argument("what", required=False)
+@click.option("-f", "--from", "start", metavar="COMMIT", help="Only those that came after this.")
+@click.option("-n", "--number", default=0, metavar="N", help="So many at most.")
+@click.option("-x", "--expand", is_flag=True, help="One line for each repo's commit.")
+@all_option
+@origin_option
+@project_option
+@full_timestamps_option
+@no_pager_option
+@output_options
+@pass_session
+def list_commit(
+    session: Session,
+    what: str | None,
+    start: str | None,
+    number: int,
+    expand: bool,
+    every_origin: bool,
+    origin: str | None,
+    project: str | None,
+    full_timestamps: bool,
+    raw: str | None,
+) -> None:
+    """List commits, newest first.
+
+    WHAT is a repo (REPO), what led to a point of it (REPO@BRANCH-OR-COMMIT), or an id: then every
+    repo's commit of this id is listed. Without it, the ids are, one line for each.
+    """
+    if every_origin and origin:
+        raise click.UsageError("--all and --origin exclude each other.")
+    if (what is None or is_id(what)) and (start or origin):
+        raise click.UsageError("--from and --origin need a repo.")
+    if what is None:
+        sets_request = pfs_pb2.ListCommitSetRequest(
+            project=pfs_pb2.Project(name=session.project(project))
+        )
+        sets = session.server.pfs.ListCommitSet(sets_request)
+        if not expand:
+            _print_sets(islice(sets, number or None), full_timestamps, raw)
+            return
+        infos: Iterable[pfs_pb2.CommitInfo] = (info for item in sets for info in item.commits)
+    elif is_id(what):
+        set_request = pfs_pb2.InspectCommitSetRequest(commit_set=pfs_pb2.CommitSet(id=what))
+        infos = session.server.pfs.InspectCommitSet(set_request)
+    else:
+        request = _list_request(COMMITS.convert(what, None, None), session.project(project), start)
+        request.number = number
+        request.all = every_origin
+        request.origin_kind = ORIGINS[origin] if origin else ANY_ORIGIN
+        infos = session.server.pfs.ListCommit(request)
+    infos = islice(infos, number or None)
+    if raw:
+        print_raw(infos, raw)
+        return
+    with commit_table(full_timestamps) as add:
+        for info in infos:
+            add(info)
+
+
+def _print_sets(
+    sets: Iterable[pfs_pb2.CommitSetInfo], full_timestamps: bool, raw: str | None
+) -> None:
+    if raw:
+        print_raw(sets, raw)
+    else:
+        print_commit_sets(sets, full_timestamps)
+
+
+def _list_request(
+    reference: Reference, project: str, start: str | None
+) -> pfs_pb2.ListCommitRequest:
+    request = pfs_pb2.ListCommitRequest(repo=reference.to_repo(project))
+    if reference.branch or reference.commit:
+        request.to.CopyFrom(reference.to_commit(project))
+    if start:
+        point = Reference(reference.repo, reference.type, commit=start)
+        from_of(request).CopyFrom(point.to_commit(project))
+    return request
+
+
+def from_of(request: pfs_pb2.ListCommitRequest | pfs_pb2.SubscribeCommitRequest) -> pfs_pb2.Commit:
+    """Give a request's field `from`, which is a word of Python's own."""
+    start: pfs_pb2.Commit = getattr(request, "from")
+    return start
+
+
+@command("commit")
+@click.argument("commit_set", metavar="ID")
+@pass_session
+def squash_commit(session: Session, commit_set: str) -> None:
+    """Remove the commits of an id; what they changed stays in the commits that follow them."""
+    request = pfs_pb2.SquashCommitSetRequest(commit_set=pfs_pb2.CommitSet(id=commit_set))
+    session.server.pfs.SquashCommitSet(request)
+
+
+@command("commit")
+@click.argument("commit_set", metavar="ID")
+@pass_session
+def delete_commit(session: Session, commit_set: str) -> None:
+    """Remove the commits of an id and what they changed; none may have a commit after it."""
+    request = pfs_pb2.DropCommitSetRequest(commit_set=pfs_pb2.CommitSet(id=commit_set))
+    session.server.pfs.DropCommitSet(request)

@@ -1,0 +1,143 @@
+"""Commands on datums."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import click
+
+from pachlocal.cli.pachctl.jobs import job_of
+from pachlocal.cli.pachctl.options import command, output_options, pass_session, project_option
+from pachlocal.cli.pachctl.printing import exact, paint, print_raw, seconds_of, size, span
+from pachlocal.cli.pachctl.references import JOB, JobReference
+from pachlocal.cli.pachctl.session import Session
+from pachlocal.cli.pachctl.tables import Table, align
+from pachlocal.proto import pfs_pb2, pps_pb2
+
+_STATES = {
+    pps_pb2.DatumState.SKIPPED: ("skipped", "yellow"),
+    pps_pb2.DatumState.FAILED: ("failed", "red"),
+    pps_pb2.DatumState.RECOVERED: ("recovered", "yellow"),
+    pps_pb2.DatumState.SUCCESS: ("success", "green"),
+}
+
+
+@command("datum")
+@click.argument("job", type=JOB, required=False)
+@click.option(
+    "-f", "--file", "path", metavar="SPEC", help="The datums that this specification would give."
+)
+@project_option
+@output_options
+@pass_session
+def list_datum(
+    session: Session,
+    job: JobReference | None,
+    path: str | None,
+    project: str | None,
+    raw: str | None,
+) -> None:
+    """List the datums of a job, or those that a pipeline yet to be made would have."""
+    if (job is None) == (path is None):
+        raise click.UsageError("Name a job, or give a specification by -f.")
+    name = session.project(project)
+    if job is not None:
+        request = pps_pb2.ListDatumRequest(job=job_of(job, name))
+    else:
+        request = pps_pb2.ListDatumRequest(input=_input_of(path or "", name))
+    infos = session.server.pps.ListDatum(request)
+    if raw:
+        print_raw(infos, raw)
+        return
+    table = Table("ID\tFILES\tSTATUS\tTIME\t")
+    for info in infos:
+        table.row(
+            info.datum.id or "-",
+            ", ".join(_place(item.file) for item in info.data),
+            paint(*_STATES[info.state]) if info.state in _STATES else "-",
+            span(_seconds(info.stats)) if info.HasField("stats") else "-",
+        )
+    table.flush()
+
+
+def _input_of(path: str, project: str) -> pps_pb2.Input:
+    from pachlocal.cli.pachctl.specs import read_specs
+
+    source = read_specs(path)[0].request.input
+    _set_project(source, project)
+    return source
+
+
+def _set_project(source: pps_pb2.Input, project: str) -> None:
+    if source.HasField("pfs"):
+        source.pfs.project = source.pfs.project or project
+    parts: Iterable[pps_pb2.Input]
+    for parts in (source.cross, source.union, source.join, source.group):
+        for part in parts:
+            _set_project(part, project)
+
+
+def _place(file: pfs_pb2.File) -> str:
+    repo = file.commit.repo
+    name = f"{repo.project.name}/{repo.name}"
+    return f"{name}@{file.commit.id}:{file.path}"
+
+
+def _seconds(stats: pps_pb2.ProcessStats) -> float:
+    times = (stats.download_time, stats.process_time, stats.upload_time)
+    return sum(seconds_of(time) for time in times)
+
+
+@command("datum")
+@click.argument("job", type=JOB)
+@click.argument("datum")
+@project_option
+@output_options
+@pass_session
+def inspect_datum(
+    session: Session, job: JobReference, datum: str, project: str | None, raw: str | None
+) -> None:
+    """Describe a datum."""
+    target = pps_pb2.Datum(job=job_of(job, session.project(project)), id=datum)
+    info = session.server.pps.InspectDatum(pps_pb2.InspectDatumRequest(datum=target))
+    if raw:
+        print_raw([info], raw)
+        return
+    stats = info.stats
+    print(f"ID\t{info.datum.id}")
+    print(f"Job ID\t{info.datum.job.id}")
+    print(f"Image ID\t{info.image_id}")
+    print(f"State\t{pps_pb2.DatumState.Name(info.state)}")
+    print(f"Data Downloaded\t{size(stats.download_bytes)}")
+    print(f"Data Uploaded\t{size(stats.upload_bytes)}")
+    print(f"Total Time\t{_seconds(stats):.9g}s")
+    print(f"Download Time\t{exact(stats.download_time)}")
+    print(f"Process Time\t{exact(stats.process_time)}")
+    print(f"Upload Time\t{exact(stats.upload_time)}")
+    print("PFS State:")
+    _print_places([info.pfs_state] if info.HasField("pfs_state") else [])
+    print("Inputs:")
+    _print_places(item.file for item in info.data)
+
+
+def _print_places(files: Iterable[pfs_pb2.File]) -> None:
+    lines = ["  REPO\tCOMMIT\tPATH\t"]
+    for file in files:
+        repo = file.commit.repo
+        lines.append(f"  {repo.project.name}/{repo.name}\t{file.commit.id}\t{file.path}\t")
+    for line in align(lines, minimum=10, padding=3):
+        print(line)
+
+
+@command("datum")
+@click.argument("job", type=JOB)
+@click.argument("paths", metavar="PATH[,PATH…]")
+@project_option
+@pass_session
+def restart_datum(session: Session, job: JobReference, paths: str, project: str | None) -> None:
+    """Start the running datum that has these files anew."""
+    request = pps_pb2.RestartDatumRequest(
+        job=job_of(job, session.project(project)),
+        data_filters=[path for path in paths.split(",") if path],
+    )
+    session.server.pps.RestartDatum(request)

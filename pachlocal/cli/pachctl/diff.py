@@ -1,0 +1,83 @@
+"""diff file: what has changed between two commits."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from pachlocal.cli.pachctl.errors import CliError
+from pachlocal.cli.pachctl.options import (
+    command,
+    no_pager_option,
+    pass_session,
+    project_option,
+)
+from pachlocal.cli.pachctl.printing import paint, size
+from pachlocal.cli.pachctl.references import FILE, Reference
+from pachlocal.cli.pachctl.session import Session
+from pachlocal.cli.pachctl.tables import Table
+from pachlocal.proto import pfs_pb2
+
+
+@command("file")
+@click.argument("new", type=FILE)
+@click.argument("old", type=FILE, required=False)
+@click.option("--name-only", is_flag=True, help="Only say which files differ.")
+@click.option("-s", "--shallow", is_flag=True, help="Don't go into directories.")
+@click.option("--old-project", metavar="NAME", help="OLD's project, if it is another one.")
+@no_pager_option
+@project_option
+@pass_session
+def diff_file(
+    session: Session,
+    new: Reference,
+    old: Reference | None,
+    name_only: bool,
+    shallow: bool,
+    old_project: str | None,
+    project: str | None,
+) -> None:
+    """Compare a file or directory with OLD; if that is left out, with the commit before."""
+    request = pfs_pb2.DiffFileRequest(new_file=new.to_file(session.project(project)))
+    request.shallow = shallow
+    if old is not None:
+        request.old_file.CopyFrom(old.to_file(session.project(old_project or project)))
+    pairs = session.server.pfs.DiffFile(request)
+    if not name_only:
+        for pair in pairs:
+            _print_difference(session, pair)
+        return
+    table = Table("OP\tSIZE   \tNAME")
+    for pair in pairs:
+        for sign, color, field in (("+", "green", "new_file"), ("-", "red", "old_file")):
+            if pair.HasField(field):
+                info: pfs_pb2.FileInfo = getattr(pair, field)
+                table.row(paint(sign, color), size(info.size_bytes), info.file.path, closed=False)
+    table.flush()
+
+
+def _print_difference(session: Session, pair: pfs_pb2.DiffFileResponse) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if pfs_pb2.FileType.FILE not in (pair.old_file.file_type, pair.new_file.file_type):
+            return
+        sides = []
+        for side in ("old", "new"):
+            info: pfs_pb2.FileInfo = getattr(pair, f"{side}_file")
+            path = folder / side
+            with path.open("wb") as out:
+                if info.file_type == pfs_pb2.FileType.FILE:
+                    request = pfs_pb2.GetFileRequest(file=info.file)
+                    out.writelines(piece.value for piece in session.server.pfs.GetFile(request))
+            sides += ["--label", f"{info.file.path or '/dev/null'} ({side})"]
+        if shutil.which("diff") is None:
+            raise CliError("there is no program `diff` to compare by: add --name-only")
+        sys.stdout.flush()
+        command_line = ["diff", "-u", *sides, str(folder / "old"), str(folder / "new")]
+        if subprocess.run(command_line, check=False).returncode > 1:  # 1: they differ
+            raise CliError("diff failed")

@@ -1,0 +1,122 @@
+"""Commands that look at files, copy and delete them; put.py writes and get.py reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import click
+
+from pachlocal.cli.pachctl.errors import CliError
+from pachlocal.cli.pachctl.options import command, output_options, pass_session, project_option
+from pachlocal.cli.pachctl.printing import print_raw, size
+from pachlocal.cli.pachctl.references import FILE, FILE_PATH, Reference
+from pachlocal.cli.pachctl.session import Session
+from pachlocal.proto import pfs_pb2
+
+
+@command("file")
+@click.argument("file", type=FILE)
+@project_option
+@output_options
+@pass_session
+def list_file(session: Session, file: Reference, project: str | None, raw: str | None) -> None:
+    """List what is in a directory; without a path, in the repo."""
+    request = pfs_pb2.ListFileRequest(file=file.to_file(session.project(project)))
+    _print_files(session.server.pfs.ListFile(request), raw)
+
+
+@command("file")
+@click.argument("pattern", type=FILE_PATH, metavar="REPO@BRANCH-OR-COMMIT:PATTERN")
+@project_option
+@output_options
+@pass_session
+def glob_file(session: Session, pattern: Reference, project: str | None, raw: str | None) -> None:
+    """List the files and directories that a pattern matches, as in "data@master:/*.csv".
+
+    The quotes keep the shell from reading the pattern.
+    """
+    request = pfs_pb2.GlobFileRequest(
+        commit=pattern.to_commit(session.project(project)), pattern=pattern.path or ""
+    )
+    _print_files(session.server.pfs.GlobFile(request), raw)
+
+
+def _print_files(infos: Iterable[pfs_pb2.FileInfo], raw: str | None) -> None:
+    if raw:
+        print_raw(infos, raw)
+        return
+    # No table: a directory of a million files comes line by line. The header has room for a size.
+    print("SIZE   \tNAME")
+    for info in infos:
+        print(f"{size(info.size_bytes)}\t{info.file.path}")
+
+
+@command("file")
+@click.argument("file", type=FILE_PATH)
+@project_option
+@output_options
+@pass_session
+def inspect_file(session: Session, file: Reference, project: str | None, raw: str | None) -> None:
+    """Describe a file or a directory."""
+    request = pfs_pb2.InspectFileRequest(file=file.to_file(session.project(project)))
+    info = session.server.pfs.InspectFile(request)
+    if raw:
+        print_raw([info], raw)
+        return
+    print(f"Path: {info.file.path}")
+    print(f"Datum: {info.file.datum}")
+    print(f"Type: {'file' if info.file_type == pfs_pb2.FileType.FILE else 'dir'}")
+    print(f"Size: {size(info.size_bytes)}")
+
+
+@command("file")
+@click.argument("file", type=FILE_PATH)
+@click.option("-r", "--recursive", is_flag=True, help="A directory, with all that is in it.")
+@project_option
+@pass_session
+def delete_file(session: Session, file: Reference, recursive: bool, project: str | None) -> None:
+    """Delete a file: in the branch's open commit, or in a commit of its own."""
+    target = file.to_file(session.project(project))
+    # The server takes a path that isn't there, and a directory without -r, and does nothing.
+    info = session.server.pfs.InspectFile(pfs_pb2.InspectFileRequest(file=target))
+    if info.file_type == pfs_pb2.FileType.DIR and not recursive:
+        raise CliError(f"{info.file.path} is a directory: add -r to delete all that is in it")
+    path = target.path if not recursive or target.path.endswith("/") else f"{target.path}/"
+    if info.file_type == pfs_pb2.FileType.FILE:
+        path = target.path
+    change = pfs_pb2.ModifyFileRequest(delete_file=pfs_pb2.DeleteFile(path=path))
+    session.server.pfs.ModifyFile(_stream(target.commit, change))
+
+
+@command("file")
+@click.argument("source", type=FILE_PATH)
+@click.argument("destination", type=FILE_PATH)
+@click.option("-a", "--append", is_flag=True, help="Add to what is there instead of replacing it.")
+@click.option("--src-project", metavar="NAME", help="The source's project, if it is another one.")
+@click.option("--dest-project", metavar="NAME", help="The destination's project, likewise.")
+@project_option
+@pass_session
+def copy_file(
+    session: Session,
+    source: Reference,
+    destination: Reference,
+    append: bool,
+    src_project: str | None,
+    dest_project: str | None,
+    project: str | None,
+) -> None:
+    """Copy a file or a directory within the store, without moving its bytes."""
+    target = destination.to_file(session.project(dest_project or project))
+    change = pfs_pb2.CopyFile(
+        dst=target.path,
+        src=source.to_file(session.project(src_project or project)),
+        append=append,
+    )
+    change_request = pfs_pb2.ModifyFileRequest(copy_file=change)
+    session.server.pfs.ModifyFile(_stream(target.commit, change_request))
+
+
+def _stream(
+    commit: pfs_pb2.Commit, change: pfs_pb2.ModifyFileRequest
+) -> Iterator[pfs_pb2.ModifyFileRequest]:
+    return iter([pfs_pb2.ModifyFileRequest(set_commit=commit), change])

@@ -1,0 +1,162 @@
+"""get file: a file's bytes, or a directory's files."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+import click
+from google.protobuf.wrappers_pb2 import BytesValue
+
+from pachlocal.cli.pachctl.errors import CliError
+from pachlocal.cli.pachctl.options import command, pass_session, project_option
+from pachlocal.cli.pachctl.references import FILE_PATH, Reference
+from pachlocal.cli.pachctl.session import Session
+from pachlocal.proto import pfs_pb2
+
+_CHUNK = 1024 * 1024
+
+
+@command("file")
+@click.argument("file", type=FILE_PATH)
+@click.option("-o", "--output", metavar="PATH", help="Write there, not to standard output.")
+@click.option("-r", "--recursive", is_flag=True, help="A directory, with all that is in it.")
+@click.option("--offset", default=0, metavar="BYTES", help="Leave out so much at the beginning.")
+@click.option("--progress", hidden=True, expose_value=False)
+@project_option
+@pass_session
+def get_file(
+    session: Session,
+    file: Reference,
+    output: str | None,
+    recursive: bool,
+    offset: int,
+    project: str | None,
+) -> None:
+    """Print a file, or write it or a directory to disk."""
+    target = file.to_file(session.project(project))
+    if recursive:
+        if not output:
+            raise click.UsageError("-r needs to know where to: -o PATH.")
+        _get_directory(session, target, Path(output))
+        return
+    pieces = session.server.pfs.GetFile(pfs_pb2.GetFileRequest(file=target, offset=offset))
+    first = next(pieces, None)  # an error comes here, before a file is made
+    with _open_output(output) as out:
+        if first is not None:
+            out.write(first.value)
+        for piece in pieces:
+            out.write(piece.value)
+
+
+@contextmanager
+def _open_output(output: str | None) -> Iterator[IO[bytes]]:
+    if output is None:
+        sys.stdout.flush()
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    path = Path(output)
+    if path.is_dir():
+        raise CliError(f"{output} is a directory: name a file, or add -r to get a directory")
+    if path.exists() and not path.is_file():  # a pipe or a device
+        with path.open("wb") as out:
+            yield out
+        return
+    with _replacing(path) as out:
+        yield out
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
+    # Only a whole file takes the name.
+    if not path.parent.is_dir():
+        raise CliError(f"{path.parent}: no such directory")
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as out:
+            yield out
+        Path(name).chmod(0o666 & ~_umask())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current
+
+
+def _get_directory(session: Session, target: pfs_pb2.File, folder: Path) -> None:
+    info = session.server.pfs.InspectFile(pfs_pb2.InspectFileRequest(file=target))
+    archive = _Reader(session.server.pfs.GetFileTAR(pfs_pb2.GetFileRequest(file=target)))
+    with tarfile.open(fileobj=io.BufferedReader(archive, _CHUNK), mode="r|") as tar:
+        unpack(tar, info.file.path, folder)
+
+
+class _Reader(io.RawIOBase):
+    """Makes one file of a stream of byte strings."""
+
+    def __init__(self, pieces: Iterator[BytesValue]) -> None:
+        self._pieces = pieces
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        while not self._rest:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return 0
+            self._rest = memoryview(piece.value)
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+
+def unpack(tar: tarfile.TarFile, prefix: str, folder: Path) -> None:
+    """Write a TAR stream's files and directories, and nothing outside a folder.
+
+    Links and devices are left out: the store has none, and they could lead elsewhere.
+
+    Args:
+        tar: The archive, with absolute names.
+        prefix: The part of the names to leave out.
+        folder: Where to.
+
+    Raises:
+        CliError: A name leads outside the folder.
+    """
+    root = folder.resolve()  # what it leads to; a link that the user has put there is fine
+    for entry in tar:
+        if not (entry.isfile() or entry.isdir()):
+            continue
+        path = root / _below(entry.name, prefix)
+        if ".." in path.parts or not path.resolve().is_relative_to(root):
+            raise CliError(f"{entry.name} leads outside {folder}: it isn't written")
+        if entry.isdir():
+            path.mkdir(parents=True, exist_ok=True)
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = tar.extractfile(entry)
+        assert content is not None  # noqa: S101  # it is a file
+        with path.open("wb") as out:
+            shutil.copyfileobj(content, out, _CHUNK)
+
+
+def _below(name: str, prefix: str) -> PurePosixPath:
+    path = PurePosixPath("/" + name.lstrip("/"))
+    start = PurePosixPath(prefix)
+    return path.relative_to(start if path.is_relative_to(start) else "/")

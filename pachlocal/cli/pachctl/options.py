@@ -1,0 +1,88 @@
+"""What commands have in common: how they are declared, and the options that many of them take."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from pachlocal.cli.pachctl.session import Session
+
+F = TypeVar("F", bound=Callable[..., Any])
+CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"]}
+
+pass_session = click.make_pass_decorator(Session)
+
+
+def _set_verbose(context: click.Context, _option: click.Parameter, value: bool) -> None:
+    if value:
+        context.ensure_object(Session).verbose = True
+
+
+def _set_no_color(context: click.Context, _option: click.Parameter, value: bool) -> None:
+    if value:
+        context.color = False
+
+
+def global_options() -> list[click.Parameter]:
+    """Make the options that may stand anywhere: before the verb, or behind the noun."""
+    return [
+        click.Option(
+            ["-v", "--verbose"],
+            is_flag=True,
+            expose_value=False,
+            callback=_set_verbose,
+            help="Say more when something goes wrong.",
+        ),
+        click.Option(
+            ["--no-color"],
+            is_flag=True,
+            expose_value=False,
+            callback=_set_no_color,
+            help="Print without colours.",
+        ),
+    ]
+
+
+class Command(click.Command):
+    """A command that takes the global options, too."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"context_settings": CONTEXT_SETTINGS, **kwargs})
+        self.params.extend(global_options())
+
+
+def command(name: str) -> Callable[[Callable[..., Any]], Command]:
+    """Declare a function to be the command of this name."""
+    return click.command(name, cls=Command)
+
+
+project_option = click.option("--project", metavar="NAME", help="The project to work in.")
+all_projects_option = click.option("-A", "--all-projects", is_flag=True, help="Of every project.")
+full_timestamps_option = click.option(
+    "--full-timestamps", is_flag=True, help="Print points in time instead of ages."
+)
+description_option = click.option(
+    "-d", "--description", default="", metavar="TEXT", help="What it is for."
+)
+# Output isn't paged here; scripts that ask for that must not fail.
+no_pager_option = click.option("--no-pager", is_flag=True, hidden=True, expose_value=False)
+
+
+def output_options(function: F) -> F:
+    """Add --raw and --output; the function gets the format asked for, or None, as `raw`."""
+
+    @click.option("--raw", is_flag=True, help="Print the server's answer as it is.")
+    @click.option(
+        "-o",
+        "--output",
+        type=click.Choice(["json", "yaml"]),
+        help="The format of raw output; json if not given.",
+    )
+    @functools.wraps(function)
+    def wrapped(*args: Any, raw: bool, output: str | None, **kwargs: Any) -> Any:
+        return function(*args, raw=output or ("json" if raw else None), **kwargs)
+
+    return wrapped  # type: ignore[return-value]  # the same function, but for two options

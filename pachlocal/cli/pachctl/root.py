@@ -1,0 +1,164 @@
+"""The command tree. It names modules; none is imported before one of its commands is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import click
+
+from pachlocal.cli.pachctl.options import CONTEXT_SETTINGS, global_options
+
+# Plural forms are as good as singular ones.
+_SYNONYMS = {
+    "branches": "branch",
+    "commits": "commit",
+    "contexts": "context",
+    "datums": "datum",
+    "files": "file",
+    "jobs": "job",
+    "pipelines": "pipeline",
+    "projects": "project",
+    "repos": "repo",
+}
+
+# verb: (what it does, {noun: where the command is})
+_VERBS: dict[str, tuple[str, dict[str, str]]] = {
+    "create": (
+        "Make a repo, branch, pipeline or project.",
+        {
+            "branch": "branches:create_branch",
+            "pipeline": "specification:create_pipeline",
+            "project": "projects:create_project",
+            "repo": "repos:create_repo",
+        },
+    ),
+    "update": (
+        "Change a repo, pipeline or project.",
+        {
+            "pipeline": "specification:update_pipeline",
+            "project": "projects:update_project",
+            "repo": "repos:update_repo",
+        },
+    ),
+    "edit": ("Change a pipeline in an editor.", {"pipeline": "specification:edit_pipeline"}),
+    "list": (
+        "Print one line for each of many.",
+        {
+            "branch": "branches:list_branch",
+            "commit": "commits:list_commit",
+            "datum": "datums:list_datum",
+            "file": "files:list_file",
+            "job": "jobs:list_job",
+            "pipeline": "pipelines:list_pipeline",
+            "project": "projects:list_project",
+            "repo": "repos:list_repo",
+        },
+    ),
+    "inspect": (
+        "Print all there is to know about one.",
+        {
+            "branch": "branches:inspect_branch",
+            "commit": "commits:inspect_commit",
+            "datum": "datums:inspect_datum",
+            "file": "files:inspect_file",
+            "job": "jobs:inspect_job",
+            "pipeline": "pipelines:inspect_pipeline",
+            "project": "projects:inspect_project",
+            "repo": "repos:inspect_repo",
+        },
+    ),
+    "delete": (
+        "Remove something, or everything.",
+        {
+            "all": "everything:delete_all",
+            "branch": "branches:delete_branch",
+            "commit": "commits:delete_commit",
+            "file": "files:delete_file",
+            "job": "jobs:delete_job",
+            "pipeline": "pipelines:delete_pipeline",
+            "project": "projects:delete_project",
+            "repo": "repos:delete_repo",
+        },
+    ),
+    "put": ("Write files into a repo.", {"file": "put:put_file"}),
+    "get": ("Read files out of a repo.", {"file": "get:get_file"}),
+    "copy": ("Copy files within the store.", {"file": "files:copy_file"}),
+    "glob": ("List the files that match a pattern.", {"file": "files:glob_file"}),
+    "diff": ("Compare files of two commits.", {"file": "diff:diff_file"}),
+    "start": (
+        "Open a commit, or let a stopped pipeline go on.",
+        {"commit": "commits:start_commit", "pipeline": "pipelines:start_pipeline"},
+    ),
+    "finish": ("Close a commit.", {"commit": "commits:finish_commit"}),
+    "stop": (
+        "Stop a pipeline or a job.",
+        {"job": "jobs:stop_job", "pipeline": "pipelines:stop_pipeline"},
+    ),
+    "wait": (
+        "Wait until a commit or a job has ended.",
+        {"commit": "waiting:wait_commit", "job": "waiting:wait_job"},
+    ),
+    "subscribe": ("Print commits as they come.", {"commit": "waiting:subscribe_commit"}),
+    "squash": ("Merge commits into their children.", {"commit": "commits:squash_commit"}),
+    "rerun": ("Do a pipeline's work again.", {"pipeline": "pipelines:rerun_pipeline"}),
+    "restart": ("Start a running datum anew.", {"datum": "datums:restart_datum"}),
+    "run": ("Let a cron pipeline tick now.", {"cron": "pipelines:run_cron"}),
+}
+
+_CONFIG_VERBS = {
+    "get": (
+        "Print one context.",
+        {
+            "active-context": "contexts:get_active_context",
+            "context": "contexts:get_context",
+        },
+    ),
+    "list": ("Print one line for each.", {"context": "contexts:list_context"}),
+}
+
+_COMMANDS = {"logs": "logs:logs", "version": "version:version"}
+
+
+class LazyGroup(click.Group):
+    """A group that knows where its commands are and imports them one by one."""
+
+    def __init__(self, *, places: Mapping[str, str], **kwargs: Any) -> None:
+        super().__init__(context_settings=CONTEXT_SETTINGS, **kwargs)
+        self._places = places
+        self.params.extend(global_options())
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the commands, in the order of the alphabet."""
+        return sorted([*self._places, *super().list_commands(ctx)])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Find a command, importing its module."""
+        place = self._places.get(_SYNONYMS.get(cmd_name, cmd_name))
+        if place is None:
+            return super().get_command(ctx, cmd_name)
+        module, name = place.split(":")
+        found = getattr(import_module(f"pachlocal.cli.pachctl.{module}"), name)
+        assert isinstance(found, click.Command)  # noqa: S101  # the table above is wrong otherwise
+        return found
+
+
+def _build() -> LazyGroup:
+    group = LazyGroup(
+        name="pachctl",
+        places=_COMMANDS,
+        help="Work with Pachyderm: version data, and run pipelines on what changes.\n\n"
+        "The server is looked for at PACHD_ADDRESS, then in the active context of PACH_CONFIG "
+        "(~/.pachyderm/config.json), then at grpc://127.0.0.1:30650.",
+    )
+    for verb, (text, places) in _VERBS.items():
+        group.add_command(LazyGroup(name=verb, places=places, help=text))
+    config = LazyGroup(name="config", places={}, help="Show which servers are known.")
+    for verb, (text, places) in _CONFIG_VERBS.items():
+        config.add_command(LazyGroup(name=verb, places=places, help=text))
+    group.add_command(config)
+    return group
+
+
+pachctl = _build()

@@ -1,0 +1,118 @@
+"""What `put file` is to read: local files and directories, standard input, URLs."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from pachlocal.cli.pachctl.errors import CliError
+
+STDIN = "-"
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+
+
+class Item(NamedTuple):
+    """One thing to put: a file, standard input, or a URL that the server fetches."""
+
+    source: str
+    target: str
+
+
+def is_url(source: str) -> bool:
+    """Tell whether the server has to fetch a source."""
+    return _URL.match(source) is not None
+
+
+def target_of(
+    source: str, path: str | None, *, recursive: bool, full_path: bool, alone: bool
+) -> str:
+    """Decide where in the repo a source goes.
+
+    Args:
+        source: What -f says.
+        path: The path behind the branch, if there is one.
+        recursive: Whether directories are put.
+        full_path: Whether the source's whole path is kept, not its last part alone.
+        alone: Whether it is the only source.
+
+    Raises:
+        CliError: Standard input, and no path.
+    """
+    if source == STDIN and not path:
+        raise CliError("standard input has no name: say where it goes, as in REPO@BRANCH:PATH")
+    name = _kept(source, full_path)
+    if not path:
+        target = name
+    elif alone and not (full_path if recursive else path.endswith("/")):
+        target = path
+    else:
+        target = posixpath.join(path, name.lstrip("/"))
+    return posixpath.normpath(target)
+
+
+def _kept(source: str, full_path: bool) -> str:
+    if is_url(source):
+        path = urlsplit(source).path
+        return path.lstrip("/") if full_path else posixpath.basename(path.rstrip("/"))
+    path = os.path.normpath(source).replace(os.sep, "/")
+    return path if full_path else posixpath.basename(path)
+
+
+def check(source: str, *, recursive: bool) -> None:
+    """Look whether a source can be read, before anything is sent.
+
+    Raises:
+        CliError: It can't.
+    """
+    if is_url(source):
+        return
+    if source == STDIN:
+        if recursive:
+            raise CliError("standard input is no directory: leave out -r")
+        return
+    if not Path(source).is_dir():
+        _check_readable(source)
+    elif not recursive:
+        raise CliError(f"{source} is a directory: add -r to put all that is in it")
+    else:
+        for path, info in _walk(source):
+            if not stat.S_ISREG(info.st_mode):
+                raise CliError(f"{path} is neither a file nor a directory")
+            _check_readable(path)
+
+
+def _check_readable(path: str) -> None:
+    if not Path(path).exists():
+        raise CliError(f"{path}: no such file")
+    if not os.access(path, os.R_OK):
+        raise CliError(f"{path}: no permission to read it")
+
+
+def expand(item: Item) -> Iterator[Item]:
+    """Give the files of a directory, in the order of their names; anything else as it is."""
+    if item.source == STDIN or is_url(item.source) or not Path(item.source).is_dir():
+        yield item
+        return
+    for path, _ in _walk(item.source):
+        below = os.path.relpath(path, item.source).replace(os.sep, "/")
+        yield Item(path, posixpath.normpath(posixpath.join(item.target, below)))
+
+
+def _walk(folder: str) -> Iterator[tuple[str, os.stat_result]]:
+    with os.scandir(folder) as found:
+        entries = sorted(found, key=lambda entry: entry.name)
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(entry.path)
+            continue
+        try:
+            info = entry.stat()
+        except FileNotFoundError:
+            raise CliError(f"{entry.path}: a link to what isn't there") from None
+        yield entry.path, info

@@ -1,0 +1,95 @@
+"""Tables: columns as wide as their widest cell."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Sequence
+
+_PAGE = 50  # lines after which the header comes again
+_ESCAPES = re.compile("\x1b\\[[0-9;]*m")
+_BLANKS = str.maketrans("\t\r\n", "   ")
+
+
+def align(lines: Sequence[str], minimum: int = 0, padding: int = 1) -> Iterator[str]:
+    """Line up cells that end in a tab.
+
+    A column is as wide as the widest cell among the neighbouring lines that have it. What follows a
+    line's last tab belongs to no column.
+
+    Args:
+        lines: Lines without their end.
+        minimum: The least width of a column, padding included.
+        padding: Blanks behind the widest cell.
+
+    Yields:
+        The lines with blanks in place of tabs.
+    """
+    rows = [line.split("\t") for line in lines]
+    widths: list[list[int]] = [[] for _ in rows]
+    for column in range(max((len(row) for row in rows), default=1) - 1):
+        block: list[int] = []
+        for number, row in enumerate([*rows, []]):
+            if column < len(row) - 1:
+                block.append(number)
+            elif block:
+                width = max(_width(rows[member][column]) for member in block) + padding
+                for member in block:
+                    widths[member].append(max(width, minimum))
+                block = []
+    for row, row_widths in zip(rows, widths, strict=True):
+        cells = zip(row, row_widths, strict=False)
+        yield "".join(cell + " " * (width - _width(cell)) for cell, width in cells) + row[-1]
+
+
+def _width(cell: str) -> int:
+    return len(_ESCAPES.sub("", cell))
+
+
+class Table:
+    """Prints rows under a header, page by page, so that a million of them need little memory."""
+
+    def __init__(self, header: str, *, live: bool = False) -> None:
+        """Start a table.
+
+        Args:
+            header: The titles, with a tab behind each that is padded.
+            live: Print every row when it comes. Columns then grow as they have to.
+        """
+        self._header = header
+        self._live = live
+        self._lines = [header]
+        self._live_widths = [0] * header.count("\t")
+
+    def row(self, *cells: str, closed: bool = True) -> None:
+        """Add a row.
+
+        Args:
+            cells: The row's cells; what would break the table in them is printed as a blank.
+            closed: Whether the last cell is padded as well.
+        """
+        line = "\t".join(cell.translate(_BLANKS) for cell in cells) + ("\t" if closed else "")
+        if self._live:
+            self._print_now(line)
+            return
+        if len(self._lines) >= _PAGE:
+            self.flush()
+            self._lines = [self._header]
+        self._lines.append(line)
+
+    def flush(self) -> None:
+        """Print what is left."""
+        for line in align(self._lines):
+            sys.stdout.write(line + "\n")
+        self._lines = []
+
+    def _print_now(self, line: str) -> None:
+        widest = "\t".join("x" * width for width in self._live_widths) + "\t"
+        *lines, guide = align([*self._lines, line, widest])
+        self._lines = []
+        cells = line.split("\t")[:-1]
+        known = [*self._live_widths, *[0] * len(cells)]
+        self._live_widths = [max(_width(cell), known[at]) for at, cell in enumerate(cells)]
+        del guide
+        sys.stdout.write("".join(text + "\n" for text in lines))
+        sys.stdout.flush()
