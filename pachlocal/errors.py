@@ -1,15 +1,15 @@
 """Errors of the domain. The edge turns them into answers: a gRPC status, or a line and an exit code.
 
-    PachError
-    ├── NotFoundError            a repo, branch, commit, file, pipeline or job that isn't there
-    ├── AlreadyExistsError       a repo or pipeline that is there
-    ├── InvalidArgumentError     a name, path, glob or spec that can't be right
-    ├── FailedPreconditionError  refused in the present state, by a rule of the real server
-    ├── ConflictError            refused in the present state; upstream gives it no code of its own
-    ├── UnsupportedError         exists in Pachyderm and isn't served here
-    ├── DamagedStoreError        stored content is missing or isn't what its hash says
-    ├── StoreLockedError         another daemon has the store
-    └── ImageUnavailableError    an image that the runtime can't run
+PachError
+├── NotFoundError            a repo, branch, commit, file, pipeline or job that isn't there
+├── AlreadyExistsError       a repo or pipeline that is there
+├── InvalidArgumentError     a name, path, glob or spec that can't be right
+├── FailedPreconditionError  refused in the present state, by a rule of the real server
+├── ConflictError            refused in the present state; upstream gives it no code of its own
+├── UnsupportedError         exists in Pachyderm and isn't served here
+├── DamagedStoreError        stored content is missing or isn't what its hash says
+├── StoreLockedError         another daemon has the store
+└── ImageUnavailableError    an image that the runtime can't run
 """
 
 from __future__ import annotations
