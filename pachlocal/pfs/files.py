@@ -1,0 +1,144 @@
+"""Reading the files of a commit. Errors use the real server's words, which clients match on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pachlocal.errors import ConflictError, NotFoundError
+from pachlocal.pfs import content, paths, tree
+from pachlocal.pfs.content import Reader
+from pachlocal.pfs.globs import compile_glob, glob
+from pachlocal.pfs.records import CommitInfo
+from pachlocal.pfs.tree import Entry
+
+
+def inspect_file(objects: Reader, commit: CommitInfo, path: str) -> tuple[str, Entry]:
+    """Return a file or folder; a folder's path ends in `/`.
+
+    Raises:
+        NotFoundError: There is neither; also for the root of an empty commit.
+    """
+    cleaned = paths.clean(path)
+    wanted = cleaned + "/" if path.endswith("/") and cleaned != "/" else cleaned
+    entry = tree.lookup(objects, commit.root, wanted)
+    if entry is None:
+        raise _not_found(commit, path)
+    return _shown(cleaned, entry), entry
+
+
+def list_files(objects: Reader, commit: CommitInfo, path: str) -> Iterator[tuple[str, Entry]]:
+    """Yield a folder's entries in byte order, or the one file of that path; nothing for neither."""
+    cleaned = paths.clean(path)
+    entry = tree.lookup(objects, commit.root, cleaned)
+    if entry is None:
+        return
+    if not entry.is_folder:
+        yield cleaned, entry
+        return
+    folder = _shown(cleaned, entry)
+    for child in tree.children(objects, entry.hash):
+        yield folder + child.name, child
+
+
+def walk_files(objects: Reader, commit: CommitInfo, path: str) -> Iterator[tuple[str, Entry]]:
+    """Yield a path and all below it, depth first, in byte order.
+
+    Raises:
+        NotFoundError: Nothing has this path; an empty commit's root is there, and has nothing.
+    """
+    cleaned = paths.clean(path)
+    entry = tree.lookup(objects, commit.root, cleaned)
+    if entry is None:
+        if cleaned == "/":
+            return
+        raise NotFoundError(f"commit {commit.name} does not contain item: ({cleaned})")
+    yield _shown(cleaned, entry), entry
+    if entry.is_folder:
+        yield from tree.walk(objects, entry.hash, _shown(cleaned, entry))
+
+
+def glob_files(objects: Reader, commit: CommitInfo, pattern: str) -> Iterator[tuple[str, Entry]]:
+    """Yield what a glob matches, in byte order.
+
+    Raises:
+        InvalidArgumentError: The pattern is malformed.
+    """
+    return glob(objects, commit.root, compile_glob(pattern or "/"))
+
+
+def get_file(objects: Reader, commit: CommitInfo, pattern: str, offset: int = 0) -> Iterator[bytes]:
+    """Yield the bytes of the one file that a glob matches; errors come before the first of them.
+
+    Raises:
+        NotFoundError: Nothing matches.
+        ConflictError: A folder or several files match.
+    """
+    matches = glob_files(objects, commit, pattern)
+    first, second = next(matches, None), next(matches, None)
+    if first is None:
+        raise _not_found(commit, pattern)
+    if second is not None:
+        raise ConflictError("matched multiple files. Use GetFileTAR instead")
+    if first[1].is_folder:
+        raise ConflictError("cannot get directory or non-regular file. Use GetFileTAR instead")
+    return content.read(objects, first[1].content, offset)
+
+
+def files_below(objects: Reader, commit: CommitInfo, pattern: str) -> Iterator[tuple[str, Entry]]:
+    """Yield what a glob matches with all that lies below it, folders too, each path once.
+
+    Raises:
+        NotFoundError: Nothing matches.
+    """
+    matches = glob_files(objects, commit, pattern)
+    first = next(matches, None)
+    if first is None:
+        raise _not_found(commit, pattern)
+    covered = ""
+    while first is not None:
+        path, entry = first
+        if not covered or not path.startswith(covered):
+            yield path, entry
+            if entry.is_folder:
+                covered = path
+                yield from tree.walk(objects, entry.hash, path)
+        first = next(matches, None)
+
+
+def diff_files(
+    objects: Reader, new: CommitInfo, new_path: str, old: CommitInfo | None, old_path: str
+) -> Iterator[tuple[Entry | None, str, Entry | None, str]]:
+    """Yield (new entry, its path, old entry, its path) for what differs below two paths.
+
+    A side without the path is empty. The two are laid on each other, so the paths below are
+    compared; with an unlike path the answers of a pair have each their own.
+    """
+    sides = []
+    for commit, path in ((new, new_path), (old, old_path)):
+        cleaned = paths.clean(path)
+        entry = tree.lookup(objects, commit.root, cleaned) if commit else None
+        sides.append((cleaned, entry))
+    (new_at, new_entry), (old_at, old_entry) = sides
+    if new_entry == old_entry and new_at == old_at:
+        return
+    yield new_entry, _shown(new_at, new_entry), old_entry, _shown(old_at, old_entry)
+    new_root = new_entry.hash if new_entry and new_entry.is_folder else None
+    old_root = old_entry.hash if old_entry and old_entry.is_folder else None
+    for path, before, after in tree.diff(objects, old_root, new_root, "/"):
+        yield after, _joined(new_at, path), before, _joined(old_at, path)
+
+
+def _joined(folder: str, path: str) -> str:
+    return folder.rstrip("/") + path
+
+
+def _shown(cleaned: str, entry: Entry | None) -> str:
+    """Return a path as it is shown: a folder's ends in `/`."""
+    folder = entry is not None and entry.is_folder
+    return cleaned + "/" if folder and cleaned != "/" else cleaned
+
+
+def _not_found(commit: CommitInfo, path: str) -> NotFoundError:
+    return NotFoundError(
+        f"file {path} not found in repo {commit.name.repo} at commit {commit.name.id}"
+    )

@@ -1,0 +1,117 @@
+"""PFS as a whole: one store, its transactions, and modifications of its commits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pachlocal.pfs import branches, commits, history, repos, resolve, tree
+from pachlocal.pfs.modification import Modification
+from pachlocal.pfs.names import BranchName, CommitName
+from pachlocal.pfs.propagation import propagate
+from pachlocal.pfs.records import CommitInfo
+from pachlocal.pfs.transaction import Transaction
+from pachlocal.pfs.tree import Changes
+from pachlocal.storage.database import Connection, Database
+from pachlocal.storage.objects import ObjectStore, ObjectWriter
+
+
+class FileSystem:
+    """Repos, branches, commits and files in one folder. Any thread may use it.
+
+    Attributes:
+        database: The metadata.
+        objects: The content.
+        before_commit: Called at the end of every transaction, inside it, when its new commits are
+            known: this is where jobs are made for them.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.database = Database(root / "pach.db")
+        self.objects = ObjectStore(self.database, root / "chunks")
+        self.before_commit: list[Callable[[Transaction], None]] = []
+        with self.transaction() as tx:
+            repos.ensure_default_project(tx)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Open a transaction: what the block does happens as a whole, or not at all on an error."""
+        with self.database.write() as connection:
+            tx = Transaction(connection)
+            yield tx
+            propagate(tx)
+            for hook in self.before_commit:
+                hook(tx)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """Open a view of one state."""
+        with self.database.read() as connection:
+            yield connection
+
+    @contextmanager
+    def modify(self, target: CommitName, branch: str = "") -> Iterator[Modification]:
+        """Change files in a commit; the changes are made, durably, when the block ends.
+
+        Args:
+            target: An open commit; or a branch, when its head is open (that commit is written to),
+                finished or missing (a commit is started, written and finished in one go).
+            branch: The branch when `target` has no id.
+
+        Raises:
+            NotFoundError: The repo or commit isn't there.
+            ConflictError: The commit has been finished, also in the meantime.
+        """
+        with self.snapshot() as connection:
+            _target(connection, target, branch)  # a wrong target fails before any byte is sent
+        with ObjectWriter(self.objects) as writer:
+            modification = Modification(writer)
+            yield modification
+            changes = modification.finish()
+            while not self._commit(writer, changes, target, branch):
+                pass  # another stream was quicker: apply the same changes to what it left
+
+    def _commit(
+        self, writer: ObjectWriter, changes: Changes, target: CommitName, branch: str
+    ) -> bool:
+        """Make changes; False when the tree that they were applied to is no longer the newest."""
+        with self.snapshot() as connection:
+            base, _ = _target(connection, target, branch)
+            before = commits.base_root(connection, base)
+        after = tree.apply(writer, before, changes)
+        writer.flush()
+        with self.transaction() as tx:
+            now, new_on = _target(tx.connection, target, branch)
+            if commits.base_root(tx.connection, now) != before:
+                return False
+            commit = now if new_on is None else history.start(tx, new_on)
+            assert commit is not None  # noqa: S101 - the open commit that is written to
+            written = commits.set_root(tx, self.objects, commit, after)
+            if new_on is not None:
+                commits.finish(tx, self.objects, written)
+        return True
+
+    def close(self) -> None:
+        """Close the store's files."""
+        self.database.close()
+
+
+def _target(
+    connection: Connection, target: CommitName, branch: str
+) -> tuple[CommitInfo | None, BranchName | None]:
+    """Find what a modification begins with, and the branch to start a commit on.
+
+    The branch is None when what it begins with is open, and written to itself.
+    """
+    repos.key(connection, target.repo)
+    name = BranchName(target.repo, target.id or branch)
+    key = branches.find(connection, name)
+    if key is None and resolve.is_commit(name.name):
+        commit = resolve.resolve(connection, target)
+        commits.check_open(commit)
+        return commit, None
+    head = branches.head(connection, key) if key is not None else None
+    if head is not None and head.finished is None:
+        return head, None
+    return head, name

@@ -1,0 +1,126 @@
+"""A stream of changes to files, collected beside the store, to be made at once.
+
+Bytes are stored while they come, reachable from nothing. What they are to change is kept as changes
+that fit any tree, so it doesn't matter what else is written to the branch in the meantime; a stream
+that breaks off leaves nothing.
+"""
+
+from __future__ import annotations
+
+from pachlocal.errors import NotFoundError
+from pachlocal.pfs import content, paths, tree
+from pachlocal.pfs.content import ContentWriter
+from pachlocal.pfs.tree import Append, Changes, Entry
+from pachlocal.storage.objects import ObjectWriter
+
+
+class Modification:
+    """Changes to files, in the order in which they are asked for. Belongs to one thread."""
+
+    def __init__(self, objects: ObjectWriter) -> None:
+        self._objects = objects
+        self._changes = Changes()
+        self._path = ""
+        self._writer: ContentWriter | None = None
+        self._fresh = False  # whether the file being written replaces what is there
+
+    def add(self, path: str, data: bytes) -> None:
+        """Append bytes to a file, which is made when it isn't there; none make an empty file.
+
+        Raises:
+            InvalidArgumentError: The path can't be one.
+        """
+        if self._writer is None or path != self._path:
+            self._finish_file()
+            self._begin_file(path)
+        assert self._writer is not None  # noqa: S101 - it has just begun
+        self._writer.write(data)
+
+    def delete(self, path: str) -> None:
+        """Remove a file; with a `/` at the end, all below that folder. What isn't there is no error.
+
+        Raises:
+            InvalidArgumentError: The path can't be one.
+        """
+        self._finish_file()
+        cleaned = paths.validate(path)
+        if cleaned == "/":
+            self._changes = Changes(cleared=True)
+        elif path.endswith("/"):
+            self._changes.set(cleaned + "/", Changes(cleared=True))
+        else:
+            self._changes.set(cleaned, None)
+
+    def copy(self, source: Entry | None, path: str, *, append: bool) -> None:
+        """Put a file or folder of some commit under another path, without touching its bytes.
+
+        Args:
+            source: What `tree.lookup` found.
+            path: Where it goes.
+            append: Whether it is added to what is there, instead of taking its place.
+
+        Raises:
+            NotFoundError: There is no source.
+            InvalidArgumentError: The path can't be one.
+        """
+        if source is None:
+            raise NotFoundError(f"copy to {path}: source file not found")
+        self._finish_file()
+        cleaned = paths.validate(path)
+        if not append:
+            self.delete(cleaned)
+            self.delete(cleaned + "/")
+        if source.is_folder:
+            for below, entry in tree.files(self._objects, source.hash):
+                self._append(cleaned.rstrip("/") + below, entry)
+        else:
+            self._append(cleaned, source)
+
+    def finish(self) -> Changes:
+        """Return all changes."""
+        self._finish_file()
+        return self._changes
+
+    def _begin_file(self, path: str) -> None:
+        pending, self._fresh = self._pending(paths.validate(path))
+        start = pending.content if pending is not None else None
+        self._writer = ContentWriter(self._objects, start)
+        self._path = path
+
+    def _finish_file(self) -> None:
+        if self._writer is None:
+            return
+        path = paths.clean(self._path)
+        entry = Entry.of_file(_name(path), self._writer.finish())
+        self._changes.set(path, entry if self._fresh else Append(entry))
+        self._writer = None
+
+    def _append(self, path: str, source: Entry) -> None:
+        pending, fresh = self._pending(path)
+        joined = source.content
+        if pending is not None:
+            joined = content.concatenate(self._objects, pending.content, joined)
+        entry = Entry.of_file(_name(path), joined)
+        self._changes.set(path, entry if fresh else Append(entry))
+
+    def _pending(self, path: str) -> tuple[Entry | None, bool]:
+        """Return what this stream has put at a path, and whether nothing older shows through."""
+        *folders, name = paths.segments(path)
+        changes = self._changes
+        fresh = changes.cleared
+        for folder in folders:
+            below = changes.names.get(folder + "/")
+            if not isinstance(below, Changes):
+                return None, fresh
+            changes = below
+            fresh = fresh or changes.cleared
+        if name not in changes.names:
+            return None, fresh
+        change = changes.names[name]
+        if isinstance(change, Append):
+            return change.entry, False
+        return (change if isinstance(change, Entry) else None), True
+
+
+def _name(path: str) -> str:
+    return path.rsplit("/", 1)[-1]

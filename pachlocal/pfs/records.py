@@ -1,0 +1,97 @@
+"""What PFS tells about its repos, branches and commits. Times are nanoseconds since 1970, UTC."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from pachlocal.pfs.names import BranchName, CommitName, RepoName
+from pachlocal.pfs.tree import Root
+
+
+class OriginKind(IntEnum):
+    """Why a commit exists; the numbers are those of pfs_v2.OriginKind."""
+
+    UNKNOWN = 0
+    USER = 1
+    AUTO = 2
+    FSCK = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectInfo:
+    """A project."""
+
+    name: str
+    description: str
+    created: int
+
+
+@dataclass(frozen=True, slots=True)
+class RepoInfo:
+    """A repo; `size` is the bytes of its master branch."""
+
+    key: int
+    name: RepoName
+    description: str
+    created: int
+    size: int
+    branches: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BranchInfo:
+    """A branch, with its provenance: the branches that it is computed from.
+
+    Attributes:
+        key: Its row.
+        name: Its name.
+        head: The newest commit.
+        created: When.
+        direct_provenance: The branches named at its creation.
+        provenance: These and all behind them.
+        subvenance: The branches that have this one in their provenance.
+    """
+
+    key: int
+    name: BranchName
+    head: CommitName | None
+    created: int
+    direct_provenance: tuple[BranchName, ...]
+    provenance: tuple[BranchName, ...]
+    subvenance: tuple[BranchName, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CommitInfo:
+    """A commit: open until it is finished, immutable from then on.
+
+    Attributes:
+        key: Its row; grows in the order of creation.
+        name: Its name; the id is that of its commit set.
+        branch: The branch that it was made on.
+        origin: Why it exists.
+        description: What its maker says of it.
+        parent: The commit before.
+        children: The commits after.
+        provenance: The commits that it was made from, one for each branch in direct provenance.
+        root: Its files.
+        size: Bytes of its files.
+        started: When.
+        finished: When; None while it is open.
+        error: Why its content is not to be used; empty for a good one.
+    """
+
+    key: int
+    name: CommitName
+    branch: str
+    origin: OriginKind
+    description: str
+    parent: CommitName | None
+    children: tuple[CommitName, ...]
+    provenance: tuple[CommitName, ...]
+    root: Root
+    size: int
+    started: int
+    finished: int | None
+    error: str

@@ -1,0 +1,29 @@
+"""A change of the store: all or nothing, and one commit set for all the commits that it makes."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from pachlocal.pfs.names import new_id
+from pachlocal.storage.database import Connection
+
+
+@dataclass(slots=True)
+class Transaction:
+    """An open write transaction.
+
+    Attributes:
+        connection: Where the writes go.
+        id: The ID of every commit made in it: of the commit set.
+        now: Its time, for all that it records (ns since 1970).
+        moved: The branches whose heads have moved, by row; what is downstream of them gets new
+            commits when the transaction ends.
+        appeared: The commits opened downstream, by row, in topological order.
+    """
+
+    connection: Connection
+    id: str = field(default_factory=new_id)
+    now: int = field(default_factory=time.time_ns)
+    moved: list[int] = field(default_factory=list)
+    appeared: list[int] = field(default_factory=list)
