@@ -1,0 +1,288 @@
+"""The datums of jobs as they are stored: planned in batches, taken by workers, recorded when done."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from pachlocal.errors import NotFoundError
+from pachlocal.pfs import commits
+from pachlocal.pfs.transaction import Transaction
+from pachlocal.pfs.tree import Entry, Kind, Root
+from pachlocal.pps.datums import Datum, DatumFile
+from pachlocal.pps.jobs import JobInfo
+from pachlocal.pps.spec import PfsInput
+from pachlocal.pps.states import DatumState
+from pachlocal.storage.database import Connection, Row
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file of a datum, as a row holds it.
+
+    Attributes:
+        leaf: Which of the pipeline's pfs inputs it comes from, counted from 0.
+        commit: The row of the commit it lies in.
+        path: Its path there; a folder's ends in `/`.
+        entry: What it is.
+        join_key: The key that joined it.
+        group_key: The key that grouped it.
+    """
+
+    leaf: int
+    commit: int
+    path: str
+    entry: Entry
+    join_key: str
+    group_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What one datum cost: times in nanoseconds, sizes in bytes."""
+
+    download_ns: int = 0
+    process_ns: int = 0
+    upload_ns: int = 0
+    download_bytes: int = 0
+    upload_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DatumInfo:
+    """A datum of a job.
+
+    Attributes:
+        job: The row of its job.
+        id: Names its inputs, 32 bytes.
+        hash: Names its work, 32 bytes.
+        ordinal: Its place among the job's datums.
+        files: What lies below `/pfs`.
+        state: What became of it.
+        why: Why it runs or is skipped.
+        output: The tree of `/pfs/out`.
+        processed_by: The row of the job in which it last ran; None before it has.
+        attempts: How often it was tried.
+        stats: What it cost.
+    """
+
+    job: int
+    id: bytes
+    hash: bytes
+    ordinal: int
+    files: tuple[StoredFile, ...]
+    state: DatumState
+    why: str
+    output: Root = None
+    processed_by: int | None = None
+    attempts: int = 0
+    stats: Stats = field(default_factory=Stats)
+
+
+def store_files(datum: Datum, leaves: Sequence[PfsInput]) -> tuple[StoredFile, ...]:
+    """Return a datum's files in the form that is stored."""
+    return tuple(
+        StoredFile(
+            leaves.index(file.input),
+            file.commit.key,
+            file.path,
+            file.entry,
+            file.join_key,
+            file.group_key,
+        )
+        for file in datum
+    )
+
+
+def load_files(
+    connection: Connection, files: Iterable[StoredFile], leaves: Sequence[PfsInput]
+) -> Datum:
+    """Return stored files as a datum.
+
+    Raises:
+        NotFoundError: An input commit was deleted.
+    """
+    return tuple(
+        DatumFile(
+            leaves[file.leaf],
+            commits.by_key(connection, file.commit),
+            file.path,
+            file.entry,
+            file.join_key,
+            file.group_key,
+        )
+        for file in files
+    )
+
+
+def insert(tx: Transaction, datums: Iterable[DatumInfo]) -> None:
+    """Add planned datums; one that is there already (two arms of a union gave it) is not doubled."""
+    tx.connection.executemany(
+        "INSERT OR IGNORE INTO datums (job_id, id, hash, ordinal, inputs, state, why, output,"
+        " processed_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            (
+                datum.job,
+                datum.id,
+                datum.hash,
+                datum.ordinal,
+                _dump(datum.files),
+                int(datum.state),
+                datum.why,
+                datum.output,
+                datum.processed_by,
+            )
+            for datum in datums
+        ),
+    )
+
+
+def clear(tx: Transaction, job: JobInfo) -> None:
+    """Forget a job's datums: its planning broke off, and begins again."""
+    tx.connection.execute("DELETE FROM datums WHERE job_id = ?", (job.key,))
+
+
+def set_planned(tx: Transaction, job: JobInfo) -> None:
+    """Note that all datums of a job are stored."""
+    tx.connection.execute("UPDATE jobs SET planned = 1 WHERE id = ?", (job.key,))
+
+
+def record(
+    tx: Transaction,
+    datum: DatumInfo,
+    state: DatumState,
+    *,
+    output: Root,
+    attempts: int,
+    stats: Stats,
+) -> None:
+    """Store what became of a datum."""
+    tx.connection.execute(
+        "UPDATE datums SET state = ?, output = ?, processed_by = ?, attempts = ?, download_ns = ?,"
+        " process_ns = ?, upload_ns = ?, download_bytes = ?, upload_bytes = ?"
+        " WHERE job_id = ? AND id = ?",
+        (
+            int(state),
+            output,
+            datum.job,
+            attempts,
+            stats.download_ns,
+            stats.process_ns,
+            stats.upload_ns,
+            stats.download_bytes,
+            stats.upload_bytes,
+            datum.job,
+            datum.id,
+        ),
+    )
+
+
+def find(connection: Connection, job: int, id_: bytes) -> DatumInfo | None:
+    """Return a job's datum, or None."""
+    row = connection.execute(
+        "SELECT * FROM datums WHERE job_id = ? AND id = ?", (job, id_)
+    ).fetchone()
+    return _info(row) if row else None
+
+
+def inspect(connection: Connection, job: JobInfo, id_: bytes) -> DatumInfo:
+    """Return a job's datum.
+
+    Raises:
+        NotFoundError: The job has none of this ID.
+    """
+    datum = find(connection, job.key, id_)
+    if datum is None:
+        raise NotFoundError(f"datum {id_.hex()} not found in job {job.repo}@{job.id}")
+    return datum
+
+
+def list_datums(
+    connection: Connection, job: JobInfo, state: DatumState | None = None
+) -> Iterator[DatumInfo]:
+    """Yield a job's datums in their order, all or those of a state."""
+    rows = connection.execute(
+        "SELECT * FROM datums WHERE job_id = ?1 AND state = COALESCE(?2, state) ORDER BY ordinal",
+        (job.key, None if state is None else int(state)),
+    )
+    return map(_info, rows)
+
+
+def count(connection: Connection, job: JobInfo, state: DatumState) -> int:
+    """Return how many of a job's datums are in a state."""
+    (number,) = connection.execute(
+        "SELECT COUNT(*) FROM datums WHERE job_id = ? AND state = ?", (job.key, int(state))
+    ).fetchone()
+    return int(number)
+
+
+def pending(connection: Connection, job: JobInfo, after: int, limit: int) -> list[DatumInfo]:
+    """Return the next datums that wait for a worker, those with a greater ordinal than `after`."""
+    rows = connection.execute(
+        "SELECT * FROM datums WHERE job_id = ? AND state = ? AND ordinal > ?"
+        " ORDER BY ordinal LIMIT ?",
+        (job.key, int(DatumState.UNKNOWN), after, limit),
+    )
+    return [_info(row) for row in rows]
+
+
+def outdated(connection: Connection, base: JobInfo, job: JobInfo) -> Iterator[DatumInfo]:
+    """Yield the datums of an earlier job whose results don't stay: changed, or no longer there."""
+    rows = connection.execute(
+        "SELECT old.* FROM datums old LEFT JOIN datums new ON new.job_id = ? AND new.id = old.id"
+        " WHERE old.job_id = ? AND (new.id IS NULL OR new.state != ?) ORDER BY old.ordinal",
+        (job.key, base.key, int(DatumState.SKIPPED)),
+    )
+    return map(_info, rows)
+
+
+def _dump(files: Sequence[StoredFile]) -> str:
+    return json.dumps(
+        [
+            [
+                file.leaf,
+                file.commit,
+                file.path,
+                file.entry.name,
+                int(file.entry.kind),
+                file.entry.hash.hex(),
+                file.entry.size,
+                file.join_key,
+                file.group_key,
+            ]
+            for file in files
+        ],
+        separators=(",", ":"),
+    )
+
+
+def _load(text: str) -> tuple[StoredFile, ...]:
+    return tuple(
+        StoredFile(
+            leaf, commit, path, Entry(name, Kind(kind), bytes.fromhex(hash_), size), joined, grouped
+        )
+        for leaf, commit, path, name, kind, hash_, size, joined, grouped in json.loads(text)
+    )
+
+
+def _info(row: Row) -> DatumInfo:
+    return DatumInfo(
+        job=row["job_id"],
+        id=row["id"],
+        hash=row["hash"],
+        ordinal=row["ordinal"],
+        files=_load(row["inputs"]),
+        state=DatumState(row["state"]),
+        why=row["why"],
+        output=row["output"],
+        processed_by=row["processed_by"],
+        attempts=row["attempts"],
+        stats=Stats(
+            row["download_ns"],
+            row["process_ns"],
+            row["upload_ns"],
+            row["download_bytes"],
+            row["upload_bytes"],
+        ),
+    )

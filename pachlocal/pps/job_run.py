@@ -1,0 +1,221 @@
+"""A job from its inputs to its end: planned, datums processed side by side, results merged."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from pachlocal.errors import NotFoundError
+from pachlocal.pfs.filesystem import FileSystem
+from pachlocal.pps import datum_store, jobs
+from pachlocal.pps.datum_store import DatumInfo, load_files
+from pachlocal.pps.jobs import JobInfo
+from pachlocal.pps.logs import LogLine, LogWriter
+from pachlocal.pps.merge import DuplicateOutputError, merge_meta, merge_output
+from pachlocal.pps.pipelines import PipelineInfo
+from pachlocal.pps.plan import plan
+from pachlocal.pps.processing import Journal, Processor
+from pachlocal.pps.spec import pfs_inputs
+from pachlocal.pps.states import DatumState, JobState
+from pachlocal.pps.workers import WorkerSlot
+from pachlocal.storage.objects import ObjectWriter
+
+_READ_AHEAD = 200  # datums
+_KILL_AGAIN_S = 0.1  # a command that was about to start when the others were killed
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """What jobs are run with.
+
+    Attributes:
+        files: The store.
+        logs: Where lines go.
+        pipeline: The pipeline, in the jobs' version.
+        slots: Its workers.
+        peer: Variables that tell a program in a worker where the server is.
+        stopping: Set when the daemon or the pipeline stops: a job is left as it is.
+    """
+
+    files: FileSystem
+    logs: LogWriter
+    pipeline: PipelineInfo
+    slots: Sequence[WorkerSlot]
+    peer: Mapping[str, str]
+    stopping: threading.Event
+
+
+class JobRun:
+    """Runs one job. The thread that calls `run` watches over the workers' threads."""
+
+    def __init__(self, crew: Crew, job: JobInfo) -> None:
+        self._crew = crew
+        self._files = crew.files
+        self._job = job
+        self._leaving = threading.Event()  # nothing more is to be recorded
+        timeout_s = crew.pipeline.spec.job_timeout_s
+        self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        self._taking = threading.Lock()
+        self._ahead: list[DatumInfo] = []
+        self._taken = -1  # the ordinal of the last datum given to a worker
+
+    def run(self) -> None:
+        """Bring the job to its end, or leave it when it is ended from outside or we stop.
+
+        Raises:
+            PachError: It can't be run, for the reason given.
+            OSError: The disk is full, or the like.
+        """
+        with self._files.transaction() as tx:
+            jobs.set_state(tx, self._job, JobState.RUNNING)
+        if not self._job.planned:
+            plan(self._files, self._job, self._crew.pipeline)
+        self._process()
+        if self._leaving.is_set():
+            if self._is_late():
+                self._end(JobState.KILLED, "job timeout exceeded")
+            return
+        with self._files.snapshot() as connection:
+            failed = next(datum_store.list_datums(connection, self._job, DatumState.FAILED), None)
+        if failed is not None:
+            self._end(JobState.FAILURE, f"datum {failed.id.hex()} failed")
+        else:
+            self._finish()
+
+    def _process(self) -> None:
+        with self._files.snapshot() as connection:
+            waiting = datum_store.count(connection, self._job, DatumState.UNKNOWN)
+        hands = min(waiting, len(self._crew.slots))
+        if hands == 0:
+            return
+        with ThreadPoolExecutor(hands, thread_name_prefix=f"job {self._job.id}") as pool:
+            work = [pool.submit(self._work, slot) for slot in self._crew.slots[:hands]]
+            for future in work:
+                future.add_done_callback(lambda _: self._files.database.wake())
+            self._watch(work)
+        for future in work:
+            future.result()
+
+    def _watch(self, work: list[Future[None]]) -> None:
+        """Wait for the workers; stop them all when one breaks or the job is over."""
+        while not all(future.done() for future in work):
+            seen = self._files.database.version
+            broken = any(future.done() and future.exception() for future in work)
+            if broken or self._is_over():
+                self._leaving.set()
+                for slot in self._crew.slots:
+                    slot.kill()
+            if self._leaving.is_set():
+                self._files.database.wait(seen, _KILL_AGAIN_S)
+            else:
+                left = None if self._deadline is None else self._deadline - time.monotonic()
+                self._files.database.wait(seen, left)
+
+    def _is_over(self) -> bool:
+        return self._crew.stopping.is_set() or self._is_late() or self._is_ended()
+
+    def _is_late(self) -> bool:
+        return self._deadline is not None and time.monotonic() >= self._deadline
+
+    def _is_ended(self) -> bool:
+        """Whether somebody stopped or deleted the job."""
+        with self._files.snapshot() as connection:
+            try:
+                return jobs.by_key(connection, self._job.key).state.is_terminal
+            except NotFoundError:
+                return True
+
+    def _work(self, slot: WorkerSlot) -> None:
+        """Process datums in one worker until none is left."""
+        pipeline = self._crew.pipeline
+        leaves = list(pfs_inputs(pipeline.spec.input))
+        processor = Processor(
+            self._files.objects,
+            slot.open(),
+            pipeline,
+            self._job,
+            {**self._crew.peer, "PPS_POD_NAME": slot.id},
+            self._leaving.is_set,
+        )
+        while (datum := self._take()) is not None:
+            with self._files.snapshot() as connection:
+                files = load_files(connection, datum.files, leaves)
+            slot.begin(self._job.id, datum.id)
+            try:
+                result = processor.process(files, self._journal(slot, datum))
+            finally:
+                slot.rest()
+            if self._leaving.is_set():
+                return  # it was interrupted; it will run again
+            with self._files.transaction() as tx:
+                datum_store.record(
+                    tx,
+                    datum,
+                    result.state,
+                    output=result.output,
+                    attempts=result.attempts,
+                    stats=result.stats,
+                )
+
+    def _take(self) -> DatumInfo | None:
+        with self._taking:
+            if self._leaving.is_set():
+                return None
+            if not self._ahead:
+                with self._files.snapshot() as connection:
+                    self._ahead = datum_store.pending(
+                        connection, self._job, self._taken, _READ_AHEAD
+                    )
+                self._ahead.reverse()
+            if not self._ahead:
+                return None
+            datum = self._ahead.pop()
+            self._taken = datum.ordinal
+            return datum
+
+    def _journal(self, slot: WorkerSlot, datum: DatumInfo) -> Journal:
+        def write(message: str, *, user: bool) -> None:
+            self._crew.logs.write(
+                LogLine(
+                    self._crew.pipeline.key,
+                    message,
+                    job=self._job.key,
+                    datum=datum.id,
+                    worker=slot.id,
+                    user=user,
+                )
+            )
+
+        return Journal(
+            user=lambda message: write(message, user=True),
+            worker=lambda message: write(message, user=False),
+        )
+
+    def _finish(self) -> None:
+        with self._files.transaction() as tx:
+            jobs.set_state(tx, self._job, JobState.FINISHING)
+        with self._files.snapshot() as connection:
+            base = jobs.base_of(connection, self._job)
+        try:
+            with ObjectWriter(self._files.objects) as objects:
+                output = merge_output(self._files, objects, self._job, base)
+                meta = merge_meta(self._files, objects, self._job, self._crew.pipeline, base)
+        except DuplicateOutputError as error:
+            self._end(JobState.FAILURE, str(error))
+            return
+        with self._files.transaction() as tx:
+            if not jobs.by_key(tx.connection, self._job.key).state.is_terminal:
+                jobs.succeed(tx, self._files.objects, self._job, output, meta)
+
+    def _end(self, state: JobState, reason: str) -> None:
+        """End the job without results; what its datums did stays on record."""
+        with self._files.snapshot() as connection:
+            base = jobs.base_of(connection, self._job)
+        with ObjectWriter(self._files.objects) as objects:
+            meta = merge_meta(self._files, objects, self._job, self._crew.pipeline, base)
+        with self._files.transaction() as tx:
+            if not jobs.by_key(tx.connection, self._job.key).state.is_terminal:
+                jobs.end_without_output(tx, self._files.objects, self._job, state, reason, meta)

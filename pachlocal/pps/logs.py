@@ -1,0 +1,154 @@
+"""Log lines of pipelines: kept in the store, seen within a moment, gone with their job."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pachlocal.storage.database import Connection, Database, Row
+
+_BATCH = 2000  # lines a transaction
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line.
+
+    Attributes:
+        pipeline: The row of its pipeline.
+        message: What it says.
+        job: The row of its job, if it is about one.
+        datum: The datum that it is about, 32 bytes.
+        worker: Who wrote it.
+        master: Whether it comes from what steers the pipeline.
+        user: Whether the user's own command wrote it.
+        time: When (ns since 1970).
+        key: Its row; None before it is stored.
+    """
+
+    pipeline: int
+    message: str
+    job: int | None = None
+    datum: bytes | None = None
+    worker: str = ""
+    master: bool = False
+    user: bool = False
+    time: int = 0
+    key: int | None = None
+
+
+class LogWriter:
+    """Stores lines from any thread, many in one transaction when they come fast."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lines: queue.SimpleQueue[LogLine | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="logs")
+        self._thread.start()
+
+    def write(self, line: LogLine) -> None:
+        """Take a line; it is stored soon after."""
+        self._lines.put(line if line.time else _stamped(line))
+
+    def close(self) -> None:
+        """Store what was taken, and stop."""
+        self._lines.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        open_ = True
+        while open_:
+            batch = [self._lines.get()]
+            while not self._lines.empty() and len(batch) < _BATCH:
+                batch.append(self._lines.get())
+            open_ = None not in batch
+            self._store([line for line in batch if line is not None])
+
+    def _store(self, lines: list[LogLine]) -> None:
+        with self._database.write() as connection:
+            connection.executemany(
+                # The job or pipeline may have been deleted meanwhile, and its lines with it.
+                "INSERT INTO logs (pipeline_id, job_id, datum, worker, master, user, time, message)"
+                " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8"
+                " WHERE EXISTS (SELECT 1 FROM pipelines WHERE id = ?1)"
+                " AND (?2 IS NULL OR EXISTS (SELECT 1 FROM jobs WHERE id = ?2))",
+                (
+                    (
+                        line.pipeline,
+                        line.job,
+                        line.datum,
+                        line.worker,
+                        line.master,
+                        line.user,
+                        line.time,
+                        line.message,
+                    )
+                    for line in lines
+                ),
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class LogFilter:
+    """Which lines to read; None is any.
+
+    Attributes:
+        pipeline: Of a pipeline's row.
+        job: Of a job's row.
+        datum: Of a datum.
+        master: From what steers the pipeline, or from its workers.
+        since: Not older than this (ns since 1970).
+    """
+
+    pipeline: int | None = None
+    job: int | None = None
+    datum: bytes | None = None
+    master: bool | None = None
+    since: int = 0
+
+
+def read(connection: Connection, wanted: LogFilter, after: int = 0) -> Iterator[LogLine]:
+    """Yield stored lines in their order, those with a greater row than `after`."""
+    rows = connection.execute(
+        "SELECT * FROM logs WHERE id > ?1 AND pipeline_id = COALESCE(?2, pipeline_id)"
+        " AND (?3 IS NULL OR job_id = ?3) AND (?4 IS NULL OR datum = ?4)"
+        " AND master = COALESCE(?5, master) AND time >= ?6 ORDER BY id",
+        (after, wanted.pipeline, wanted.job, wanted.datum, wanted.master, wanted.since),
+    )
+    return map(_line, rows)
+
+
+def tail(connection: Connection, wanted: LogFilter, lines: int) -> int:
+    """Return the `after` with which `read` yields the last lines only."""
+    keys = [line.key or 0 for line in read(connection, wanted)]
+    return keys[-lines - 1] if len(keys) > lines else 0
+
+
+def _stamped(line: LogLine) -> LogLine:
+    return LogLine(
+        line.pipeline,
+        line.message,
+        line.job,
+        line.datum,
+        line.worker,
+        line.master,
+        line.user,
+        time.time_ns(),
+    )
+
+
+def _line(row: Row) -> LogLine:
+    return LogLine(
+        pipeline=row["pipeline_id"],
+        message=row["message"],
+        job=row["job_id"],
+        datum=row["datum"],
+        worker=row["worker"],
+        master=bool(row["master"]),
+        user=bool(row["user"]),
+        time=row["time"],
+        key=row["id"],
+    )

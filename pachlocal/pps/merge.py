@@ -1,0 +1,126 @@
+"""A job's results: the outputs of all its datums, merged into one tree each for output and meta.
+
+Begins with the trees of the job before, takes out what changed or vanished and puts in what is new,
+so the cost follows the change.
+"""
+
+from __future__ import annotations
+
+import json
+
+from pachlocal.errors import ConflictError
+from pachlocal.pfs import commits, paths, tree
+from pachlocal.pfs.content import Content, ContentWriter
+from pachlocal.pfs.filesystem import FileSystem
+from pachlocal.pfs.names import META
+from pachlocal.pfs.tree import Changes, Entry, Root
+from pachlocal.pps import datum_store
+from pachlocal.pps.datum_store import DatumInfo
+from pachlocal.pps.jobs import JobInfo
+from pachlocal.pps.pipelines import PipelineInfo
+from pachlocal.pps.spec import pfs_inputs
+from pachlocal.pps.states import DatumState
+from pachlocal.storage.database import Connection
+from pachlocal.storage.objects import ObjectWriter
+
+
+class DuplicateOutputError(ConflictError):
+    """Two datums of a job wrote the same path."""
+
+
+def merge_output(
+    files: FileSystem, objects: ObjectWriter, job: JobInfo, base: JobInfo | None
+) -> Root:
+    """Return the tree of a job's output commit.
+
+    Raises:
+        DuplicateOutputError: Two datums wrote the same path.
+    """
+    with files.snapshot() as connection:
+        root: Root = None
+        if base is not None:
+            root = commits.by_key(connection, base.output).root
+            removals = Changes()
+            for old in datum_store.outdated(connection, base, job):
+                for path, _ in tree.files(objects, old.output):
+                    removals.set(path, None)
+            root = tree.apply(objects, root, removals)
+        additions = Changes()
+        writers: dict[str, bytes] = {}  # which datum wrote a path
+        for datum in datum_store.list_datums(connection, job, DatumState.SUCCESS):
+            for path, entry in tree.files(objects, datum.output):
+                if path in writers or tree.lookup(objects, root, path) is not None:
+                    first = writers.get(path) or _writer_of(connection, objects, job, datum, path)
+                    raise DuplicateOutputError(
+                        f"duplicate path output by different datums ({path} from {first.hex()} "
+                        f"and {path} from {datum.id.hex()})"
+                    )
+                writers[path] = datum.id
+                additions.set(path, entry)
+    return tree.apply(objects, root, additions)
+
+
+def _writer_of(
+    connection: Connection, objects: ObjectWriter, job: JobInfo, datum: DatumInfo, path: str
+) -> bytes:
+    """Find the skipped datum whose kept output has a path."""
+    for other in datum_store.list_datums(connection, job, DatumState.SKIPPED):
+        if tree.lookup(objects, other.output, path) is not None:
+            return other.id
+    return datum.id
+
+
+def merge_meta(
+    files: FileSystem,
+    objects: ObjectWriter,
+    job: JobInfo,
+    pipeline: PipelineInfo,
+    base: JobInfo | None,
+) -> Root:
+    """Return the tree of a job's meta commit: for each datum, a record, its inputs and its output.
+
+    Folders are those of the inputs and outputs themselves, by reference.
+    """
+    leaves = list(pfs_inputs(pipeline.spec.input))
+    records, layouts = Changes(), Changes()
+    with files.snapshot() as connection:
+        root: Root = None
+        if base is not None:
+            meta = commits.find_in_set(connection, job.repo.of_type(META), base.id)
+            root = meta.root if meta else None
+            for old in datum_store.outdated(connection, base, job):
+                records.names[f"{old.id.hex()}/"] = Changes(cleared=True)
+                layouts.names[f"{old.id.hex()}/"] = Changes(cleared=True)
+        for datum in datum_store.list_datums(connection, job):
+            if datum.state is DatumState.SKIPPED:
+                continue
+            folder = f"{datum.id.hex()}/"
+            record = Entry.of_file("meta", _record(objects, job, datum))
+            records.names[folder] = Changes(cleared=True, names={"meta": record})
+            layout = Changes(cleared=True)
+            for file in datum.files:
+                _graft(layout, f"/{leaves[file.leaf].name}{file.path}", file.entry)
+            if datum.output is not None:
+                _graft(layout, "/out", tree.root_entry(objects, datum.output))
+            layouts.names[folder] = layout
+    return tree.apply(objects, root, Changes(names={"meta/": records, "pfs/": layouts}))
+
+
+def _record(objects: ObjectWriter, job: JobInfo, datum: DatumInfo) -> Content:
+    writer = ContentWriter(objects)
+    record = {
+        "job": {"pipeline": {"project": job.repo.project, "name": job.repo.name}, "id": job.id},
+        "inputs": [{"path": file.path, "hash": file.entry.hash.hex()} for file in datum.files],
+        "hash": datum.hash.hex(),
+        "index": datum.ordinal,
+        "state": datum.state.name,
+    }
+    writer.write(json.dumps(record).encode())
+    return writer.finish()
+
+
+def _graft(changes: Changes, path: str, entry: Entry) -> None:
+    """Put a file or a whole folder at a path, under the name that the path gives it."""
+    shown = paths.clean(path) + ("/" if entry.is_folder else "")
+    name = paths.segments(shown)[-1]
+    changes.set(shown, entry._replace(name=name + "/" if entry.is_folder else name))

@@ -1,0 +1,301 @@
+"""Pipelines: created, updated, stopped, deleted; each a transaction over PFS and the job table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from uuid import uuid4
+
+from pachlocal.errors import AlreadyExistsError, FailedPreconditionError, NotFoundError
+from pachlocal.pfs import branches, commits, history, repos
+from pachlocal.pfs.content import Reader
+from pachlocal.pfs.names import META, SPEC, USER, RepoName
+from pachlocal.pfs.transaction import Transaction
+from pachlocal.pps import jobs
+from pachlocal.pps.spec import Json, PipelineSpec, effective, parse, pfs_inputs
+from pachlocal.pps.states import JobState, PipelineState
+from pachlocal.storage.database import Connection, Row
+
+_SELECT = """
+    SELECT p.*, v.version AS shown, v.spec_commit, v.user_spec, v.effective_spec, v.salt, v.created
+    FROM pipelines p JOIN pipeline_versions v ON v.pipeline_id = p.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineInfo:
+    """A pipeline in one of its versions.
+
+    Attributes:
+        key: Its row.
+        version: The version shown, from 1 on.
+        spec: What it is.
+        user_spec: JSON, as the user gave it.
+        effective_spec: JSON, with defaults.
+        spec_commit: The ID of the version's commit in the spec repo.
+        salt: Part of its datums' hashes.
+        state: What it does.
+        reason: Why, when it failed.
+        stopped: Whether the user stopped it.
+        created: When this version was made (ns since 1970).
+    """
+
+    key: int
+    version: int
+    spec: PipelineSpec
+    user_spec: Json
+    effective_spec: Json
+    spec_commit: str
+    salt: str
+    state: PipelineState
+    reason: str
+    stopped: bool
+    created: int
+
+
+def create(
+    tx: Transaction,
+    objects: Reader,
+    user_spec: Json,
+    *,
+    update: bool = False,
+    reprocess: bool = False,
+) -> PipelineInfo:
+    """Create a pipeline, or replace its spec; its first job is made when the transaction ends.
+
+    Args:
+        tx: The transaction.
+        objects: Where file trees are.
+        user_spec: The spec's JSON.
+        update: Whether it may exist.
+        reprocess: Whether all datums are to be processed again, also those that are unchanged.
+
+    Raises:
+        InvalidArgumentError: The spec can't be right.
+        AlreadyExistsError: The pipeline exists, or a repo has its name.
+        NotFoundError: An input repo isn't there.
+        ConflictError: The inputs make a cycle.
+    """
+    complete = effective(user_spec)
+    spec = parse(complete)
+    connection = tx.connection
+    before = find(connection, spec.project, spec.name)
+    if before is not None and not update:
+        raise AlreadyExistsError(f'pipeline "{spec.project}/{spec.name}" already exists')
+    if before is None and repos.exists(connection, spec.repo):
+        raise AlreadyExistsError(
+            f'pipeline "{spec.project}/{spec.name}" cannot be created because a repo with the same '
+            "name already exists"
+        )
+    for input_ in pfs_inputs(spec.input):
+        if input_.branch.repo != spec.repo:  # its own output is a cycle, and refused as one
+            repos.key(connection, input_.branch.repo)
+    if before is None:
+        _create_repos(tx, spec)
+    else:
+        jobs.kill_unfinished(
+            tx, objects, before.key, "all jobs killed because pipeline was updated"
+        )
+    key = _store(tx, objects, before, spec, user_spec, complete, reprocess=reprocess)
+    if before is None or not before.stopped:
+        _connect(tx, spec)
+    return by_key(connection, key)
+
+
+def _create_repos(tx: Transaction, spec: PipelineSpec) -> None:
+    description = f"Output repo for pipeline {spec.project}/{spec.name}."
+    repos.create_repo(tx, spec.repo, description, update=False)
+    for type_ in (SPEC, META):
+        repos.create_repo(tx, spec.repo.of_type(type_), update=False)
+
+
+def _store(
+    tx: Transaction,
+    objects: Reader,
+    before: PipelineInfo | None,
+    spec: PipelineSpec,
+    user_spec: Json,
+    complete: Json,
+    *,
+    reprocess: bool,
+) -> int:
+    """Record a version: its commit in the spec repo and its row; return the pipeline's row."""
+    connection = tx.connection
+    version = before.version + 1 if before else 1
+    commits.finish(tx, objects, history.start(tx, spec.versions))
+    salt = before.salt if before and not reprocess else uuid4().hex
+    if before is None:
+        connection.execute(
+            "INSERT INTO pipelines (project, name, version, state) VALUES (?, ?, ?, ?)",
+            (spec.project, spec.name, version, int(PipelineState.RUNNING)),
+        )
+    else:
+        connection.execute(
+            "UPDATE pipelines SET version = ?, state = ?, reason = '' WHERE id = ?",
+            (
+                version,
+                int(PipelineState.PAUSED if before.stopped else PipelineState.RUNNING),
+                before.key,
+            ),
+        )
+    (key,) = connection.execute(
+        "SELECT id FROM pipelines WHERE project = ? AND name = ?", (spec.project, spec.name)
+    ).fetchone()
+    connection.execute(
+        "INSERT INTO pipeline_versions VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (key, version, tx.id, json.dumps(user_spec), json.dumps(complete), salt, tx.now),
+    )
+    return int(key)
+
+
+def _connect(tx: Transaction, spec: PipelineSpec) -> None:
+    """Make the output computed from the inputs: from now on their commits make jobs."""
+    provenance = [*dict.fromkeys(input_.branch for input_ in pfs_inputs(spec.input)), spec.versions]
+    for branch in (spec.output, spec.meta):
+        branches.create(tx, branch, provenance=provenance)
+
+
+def stop(tx: Transaction, objects: Reader, pipeline: PipelineInfo) -> None:
+    """Cut a pipeline off from its inputs and end its jobs."""
+    for branch in (pipeline.spec.output, pipeline.spec.meta):
+        branches.clear_provenance(tx, branch)
+    jobs.kill_unfinished(tx, objects, pipeline.key, "pipeline was stopped")
+    _set_stopped(tx, pipeline, stopped=True)
+
+
+def start(tx: Transaction, pipeline: PipelineInfo) -> None:
+    """Connect a stopped pipeline again; a job catches up with what has come meanwhile."""
+    if pipeline.stopped:
+        _connect(tx, pipeline.spec)
+    _set_stopped(tx, pipeline, stopped=False)
+
+
+def _set_stopped(tx: Transaction, pipeline: PipelineInfo, *, stopped: bool) -> None:
+    state = PipelineState.PAUSED if stopped else PipelineState.RUNNING
+    tx.connection.execute(
+        "UPDATE pipelines SET stopped = ?, state = ?, reason = '' WHERE id = ?",
+        (stopped, int(state), pipeline.key),
+    )
+
+
+def delete(
+    tx: Transaction, objects: Reader, pipeline: PipelineInfo, *, force: bool, keep_repo: bool
+) -> None:
+    """Delete a pipeline with its jobs and repos.
+
+    Args:
+        tx: The transaction.
+        objects: Where file trees are.
+        pipeline: Which.
+        force: Also when other pipelines use its output.
+        keep_repo: Leave the output repo, as a repo like any other.
+
+    Raises:
+        FailedPreconditionError: Others use its output, and no force.
+    """
+    spec = pipeline.spec
+    user = branches.inspect(tx.connection, spec.output)
+    others = [name for name in user.subvenance if name.repo.type == USER]
+    if others and not force:
+        raise FailedPreconditionError(
+            f'pipeline "{spec.project}/{spec.name}" cannot be deleted because its output is an '
+            f"input of {others[0].repo}"
+        )
+    jobs.kill_unfinished(tx, objects, pipeline.key, "pipeline was deleted")
+    tx.connection.execute("DELETE FROM pipelines WHERE id = ?", (pipeline.key,))
+    if keep_repo:
+        branches.clear_provenance(tx, spec.output)
+        for type_ in (META, SPEC):
+            repos.delete_repo(tx, spec.repo.of_type(type_), force=True)
+    else:
+        repos.delete_repo(tx, spec.repo, force=True)
+
+
+def delete_all(
+    tx: Transaction, objects: Reader, projects: Sequence[str] = (), *, keep_repo: bool = False
+) -> list[RepoName]:
+    """Delete all pipelines, of some projects or of all; return their names."""
+    doomed = list(list_pipelines(tx.connection, projects))
+    for pipeline in doomed:
+        delete(tx, objects, pipeline, force=True, keep_repo=keep_repo)
+    return [pipeline.spec.repo for pipeline in doomed]
+
+
+def find(connection: Connection, project: str, name: str) -> PipelineInfo | None:
+    """Return a pipeline in its current version, or None."""
+    row = connection.execute(
+        f"{_SELECT} WHERE p.project = ? AND p.name = ? AND v.version = p.version", (project, name)
+    ).fetchone()
+    return _info(row) if row else None
+
+
+def inspect(connection: Connection, project: str, name: str) -> PipelineInfo:
+    """Return a pipeline in its current version.
+
+    Raises:
+        NotFoundError: It isn't there.
+    """
+    info = find(connection, project, name)
+    if info is None:
+        raise NotFoundError(f'pipeline "{project}/{name}" not found')
+    return info
+
+
+def by_key(connection: Connection, key: int, version: int | None = None) -> PipelineInfo:
+    """Return the pipeline of a row, in its current version or another.
+
+    Raises:
+        NotFoundError: It was deleted.
+    """
+    row = connection.execute(
+        f"{_SELECT} WHERE p.id = ? AND v.version = COALESCE(?, p.version)", (key, version)
+    ).fetchone()
+    if row is None:
+        raise NotFoundError("pipeline was deleted")
+    return _info(row)
+
+
+def list_pipelines(
+    connection: Connection, projects: Sequence[str] = (), *, history_depth: int = 0
+) -> Iterator[PipelineInfo]:
+    """Yield pipelines, the newest first.
+
+    Args:
+        connection: The state to look at.
+        projects: Only those in these projects; empty for all.
+        history_depth: How many earlier versions of each follow it; -1 for all.
+    """
+    rows = connection.execute(f"{_SELECT} ORDER BY p.id DESC, v.version DESC")
+    for row in rows.fetchall():
+        old = row["version"] - row["shown"]
+        if (not projects or row["project"] in projects) and (
+            history_depth < 0 or old <= history_depth
+        ):
+            yield _info(row)
+
+
+def job_counts(connection: Connection, pipeline: PipelineInfo) -> dict[JobState, int]:
+    """Return how many jobs a pipeline has in each state."""
+    rows = connection.execute(
+        "SELECT state, COUNT(*) AS n FROM jobs WHERE pipeline_id = ? GROUP BY state",
+        (pipeline.key,),
+    )
+    return {JobState(row["state"]): row["n"] for row in rows}
+
+
+def _info(row: Row) -> PipelineInfo:
+    complete = json.loads(row["effective_spec"])
+    return PipelineInfo(
+        key=row["id"],
+        version=row["shown"],
+        spec=parse(complete),
+        user_spec=json.loads(row["user_spec"]),
+        effective_spec=complete,
+        spec_commit=row["spec_commit"],
+        salt=row["salt"],
+        state=PipelineState(row["state"]),
+        reason=row["reason"],
+        stopped=bool(row["stopped"]),
+        created=row["created"],
+    )

@@ -1,0 +1,161 @@
+"""One datum in one worker: lay out, run, collect; again when it fails, as often as the spec says."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pachlocal.errors import PachError
+from pachlocal.pfs.tree import Root
+from pachlocal.pps import layout
+from pachlocal.pps.datum_store import Stats
+from pachlocal.pps.datums import Datum, datum_id
+from pachlocal.pps.jobs import JobInfo
+from pachlocal.pps.pipelines import PipelineInfo
+from pachlocal.pps.states import DatumState
+from pachlocal.runtime.contract import Invocation, Outcome, Worker
+from pachlocal.storage.objects import ObjectStore, ObjectWriter
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a datum."""
+
+    state: DatumState
+    output: Root
+    attempts: int
+    stats: Stats
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """Where lines about a datum go: what the user's command says, and what the worker says."""
+
+    user: Callable[[str], None]
+    worker: Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Processor:
+    """Processes the datums of one job in one worker. Belongs to one thread.
+
+    Attributes:
+        objects: The store's content.
+        worker: Where commands run.
+        pipeline: The pipeline, in the job's version.
+        job: The job.
+        peer: What tells a program in the worker where the server is.
+        stopped: Whether the job has been ended meanwhile.
+    """
+
+    objects: ObjectStore
+    worker: Worker
+    pipeline: PipelineInfo
+    job: JobInfo
+    peer: Mapping[str, str]
+    stopped: Callable[[], bool]
+
+    def process(self, datum: Datum, journal: Journal) -> Result:
+        """Run the pipeline's command on a datum, up to `datum_tries` times.
+
+        With an `err_cmd`, it runs after each failure; when the last try fails and it doesn't, the
+        datum has recovered: no output, and no failure of the job.
+        """
+        spec = self.pipeline.spec
+        result = Result(DatumState.FAILED, None, 0, Stats())
+        for attempt in range(1, spec.datum_tries + 1):
+            result = self._try(datum, journal, attempt)
+            if result.state is DatumState.SUCCESS or self.stopped():
+                break
+        return result
+
+    def _try(self, datum: Datum, journal: Journal, attempt: int) -> Result:
+        spec = self.pipeline.spec
+        env = self._environment(datum)
+        journal.worker(f"beginning to process datum, try {attempt} of {spec.datum_tries}")
+        laid, size_in = _timed(lambda: self._lay_out(datum, env))
+        journal.worker("beginning to run user code")
+        ran, outcome = _timed(
+            lambda: self._run(spec.transform.cmd, spec.transform.stdin, env, journal)
+        )
+        failure = self._failure(outcome)
+        if failure is None:
+            journal.worker(f"finished running user code after {ran / 1e9:.3f} seconds")
+            begun = time.monotonic_ns()
+            try:
+                with ObjectWriter(self.objects) as objects:
+                    output, size_out = layout.collect(objects, self.worker.pfs)
+                stats = Stats(laid, ran, time.monotonic_ns() - begun, size_in, size_out)
+                return Result(DatumState.SUCCESS, output, attempt, stats)
+            except (PachError, OSError) as error:
+                failure = f"output could not be stored: {error}"
+        journal.worker(f"datum failed: {failure}")
+        state = self._recover(env, journal)
+        return Result(state, None, attempt, Stats(laid, ran, 0, size_in, 0))
+
+    def _lay_out(self, datum: Datum, env: Mapping[str, str]) -> int:
+        return layout.lay_out(self.objects, datum, self.worker.pfs, env)
+
+    def _run(
+        self, cmd: tuple[str, ...], stdin: tuple[str, ...], env: Mapping[str, str], journal: Journal
+    ) -> Outcome:
+        spec = self.pipeline.spec
+        invocation = Invocation(
+            cmd=cmd,
+            stdin="".join(f"{line}\n" for line in stdin).encode(),
+            env=env,
+            working_dir=spec.transform.working_dir,
+            timeout_s=spec.datum_timeout_s,
+        )
+        return self.worker.run(invocation, journal.user)
+
+    def _failure(self, outcome: Outcome) -> str | None:
+        if outcome.error is not None:
+            return outcome.error
+        if outcome.exit_code in {0, *self.pipeline.spec.transform.accept_return_code}:
+            return None
+        return f"the command ended with exit code {outcome.exit_code}"
+
+    def _recover(self, env: Mapping[str, str], journal: Journal) -> DatumState:
+        transform = self.pipeline.spec.transform
+        if not transform.err_cmd:
+            return DatumState.FAILED
+        journal.worker("beginning to run user error handling code")
+        outcome = self._run(transform.err_cmd, transform.err_stdin, env, journal)
+        good = outcome.error is None and outcome.exit_code == 0
+        return DatumState.RECOVERED if good else DatumState.FAILED
+
+    def _environment(self, datum: Datum) -> dict[str, str]:
+        """Return the variables that a command gets, the datum's own last: they win."""
+        spec = self.pipeline.spec
+        env = {
+            **spec.transform.env,
+            **self.peer,
+            "PACH_IN_WORKER": "true",
+            "PACH_JOB_ID": self.job.id,
+            "PACH_OUTPUT_COMMIT_ID": self.job.id,
+            "PACH_DATUM_ID": datum_id(datum).hex(),
+            "PPS_PROJECT_NAME": spec.project,
+            "PPS_PIPELINE_NAME": spec.name,
+            "PPS_SPEC_COMMIT": self.pipeline.spec_commit,
+        }
+        for file in datum:
+            name = file.input.name
+            env[name] = f"/pfs/{name}{file.path.rstrip('/')}"
+            env[f"{name}_COMMIT"] = file.commit.name.id
+            if file.join_key:
+                env[f"PACH_DATUM_{name}_JOIN_ON"] = file.join_key
+            if file.group_key:
+                env[f"PACH_DATUM_{name}_GROUP_BY"] = file.group_key
+        return env
+
+
+def _timed(action: Callable[[], _T]) -> tuple[int, _T]:
+    """Return how long something took (ns), and its result."""
+    begun = time.monotonic_ns()
+    result = action()
+    return time.monotonic_ns() - begun, result

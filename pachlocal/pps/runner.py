@@ -1,0 +1,130 @@
+"""A pipeline at work: takes its jobs one after the other and brings each to its end."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+from collections.abc import Mapping
+
+from pachlocal.errors import NotFoundError, PachError
+from pachlocal.pfs import commits
+from pachlocal.pfs.filesystem import FileSystem
+from pachlocal.pps import jobs
+from pachlocal.pps.job_run import Crew, JobRun
+from pachlocal.pps.jobs import JobInfo
+from pachlocal.pps.logs import LogLine, LogWriter
+from pachlocal.pps.pipelines import PipelineInfo
+from pachlocal.pps.states import JobState
+from pachlocal.pps.workers import WorkerSlot, WorkerStatus
+from pachlocal.runtime.contract import Runtime
+
+_log = logging.getLogger(__name__)
+
+_RETRY_S = 1.0  # when the store can't be written to
+
+
+class PipelineRunner:
+    """Runs the jobs of one version of one pipeline, in a thread of its own."""
+
+    def __init__(
+        self,
+        files: FileSystem,
+        runtime: Runtime,
+        logs: LogWriter,
+        pipeline: PipelineInfo,
+        peer: Mapping[str, str],
+    ) -> None:
+        self.pipeline = pipeline
+        self._files = files
+        self._stopping = threading.Event()
+        self._slots = tuple(
+            WorkerSlot(runtime, pipeline, number) for number in range(pipeline.spec.workers)
+        )
+        self._crew = Crew(files, logs, pipeline, self._slots, peer, self._stopping)
+        self._thread = threading.Thread(target=self._run, name=f"pipeline {pipeline.spec.repo}")
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Begin to stop: what runs is ended, its job left for the next runner to take up."""
+        self._stopping.set()
+        self._files.database.wake()
+
+    def join(self) -> None:
+        """Wait until nothing of this runner runs any more."""
+        self._thread.join()
+
+    def statuses(self) -> list[WorkerStatus]:
+        """Return what each worker does."""
+        return [slot.status for slot in self._slots]
+
+    def _run(self) -> None:
+        self._tell("transform spawner started")
+        try:
+            while not self._stopping.is_set():
+                seen = self._files.database.version
+                with self._files.snapshot() as connection:
+                    job = jobs.next_unfinished(connection, self.pipeline.key, self.pipeline.version)
+                if job is None or not self._attempt(job):
+                    self._files.database.wait(seen)
+        finally:
+            for slot in self._slots:
+                slot.close()
+
+    def _attempt(self, job: JobInfo) -> bool:
+        """Bring a job as far as it goes; False when it has to wait for its inputs."""
+        try:
+            return self._advance(job)
+        except NotFoundError:
+            return self._is_gone(job) or self._fail(job, "what the job needs was deleted")
+        except (PachError, OSError, sqlite3.Error) as error:
+            return self._fail(job, str(error))
+        except Exception as error:  # a mistake of ours must not leave the job hanging
+            _log.exception("job %s@%s", job.repo, job.id)
+            return self._fail(job, f"internal error: {error!r}")
+
+    def _advance(self, job: JobInfo) -> bool:
+        if job.state is JobState.CREATED:
+            with self._files.transaction() as tx:
+                jobs.set_state(tx, job, JobState.STARTING)
+        with self._files.snapshot() as connection:
+            output = commits.by_key(connection, job.output)
+            sources = [
+                commits.by_key(connection, commits.key_of(connection, name))
+                for name in output.provenance
+            ]
+        failed = [str(source.name.repo) for source in sources if source.error]
+        if failed:
+            reason = f"inputs {', '.join(failed)} failed"
+            with self._files.transaction() as tx:
+                jobs.end_without_output(tx, self._files.objects, job, JobState.UNRUNNABLE, reason)
+            return True
+        if any(source.finished is None for source in sources):
+            return False
+        JobRun(self._crew, job).run()
+        return True
+
+    def _is_gone(self, job: JobInfo) -> bool:
+        with self._files.snapshot() as connection:
+            try:
+                jobs.by_key(connection, job.key)
+            except NotFoundError:
+                return True
+        return False
+
+    def _fail(self, job: JobInfo, reason: str) -> bool:
+        self._tell(f"job failed: {reason}", job)
+        try:
+            with self._files.transaction() as tx:
+                if not jobs.by_key(tx.connection, job.key).state.is_terminal:
+                    jobs.end_without_output(tx, self._files.objects, job, JobState.FAILURE, reason)
+        except (PachError, OSError, sqlite3.Error):
+            # Not even the failure can be stored: the job stays as it is, and is tried again.
+            _log.exception("job %s@%s could not be ended", job.repo, job.id)
+            self._stopping.wait(_RETRY_S)
+        return True
+
+    def _tell(self, message: str, job: JobInfo | None = None) -> None:
+        self._crew.logs.write(
+            LogLine(self.pipeline.key, message, job.key if job else None, master=True)
+        )

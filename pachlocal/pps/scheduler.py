@@ -1,0 +1,85 @@
+"""All pipelines at work: a runner for the current version of each that isn't stopped."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+from pachlocal.pfs.filesystem import FileSystem
+from pachlocal.pps import jobs, pipelines
+from pachlocal.pps.logs import LogWriter
+from pachlocal.pps.runner import PipelineRunner
+from pachlocal.pps.workers import WorkerStatus
+from pachlocal.runtime.contract import Runtime
+
+
+class Scheduler:
+    """Keeps the runners as the store says, from `start` to `close`.
+
+    What is to be done is always read from the store, so a daemon that starts goes on where the last
+    one ended. One thread starts and stops the runners.
+    """
+
+    def __init__(self, files: FileSystem, runtime: Runtime, logs: LogWriter) -> None:
+        self._files = files
+        self._runtime = runtime
+        self._logs = logs
+        self._peer: Mapping[str, str] = {}
+        self._closing = threading.Event()
+        self._runners: dict[tuple[int, int], PipelineRunner] = {}
+        self._thread = threading.Thread(target=self._run, name="scheduler")
+        files.before_commit.append(jobs.create_for_new_commits)
+
+    def start(self, peer: Mapping[str, str]) -> None:
+        """Take up what is unfinished, and what comes.
+
+        Args:
+            peer: Variables that tell a program in a worker where the server is.
+        """
+        self._peer = peer
+        with self._files.transaction() as tx:
+            jobs.count_restarts(tx)
+        self._thread.start()
+
+    def workers(self, pipeline: int) -> list[WorkerStatus]:
+        """Return what the workers of a pipeline (by row) do."""
+        return [
+            status
+            for (key, _), runner in list(self._runners.items())
+            if key == pipeline
+            for status in runner.statuses()
+        ]
+
+    def close(self) -> None:
+        """End all that runs, and wait for it; jobs stay as they are."""
+        self._closing.set()
+        self._files.database.wake()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            seen = self._files.database.version
+            self._reconcile()
+            self._files.database.wait(seen)
+        for runner in self._runners.values():
+            runner.stop()
+        for runner in self._runners.values():
+            runner.join()
+
+    def _reconcile(self) -> None:
+        with self._files.snapshot() as connection:
+            wanted = {
+                (info.key, info.version): info
+                for info in pipelines.list_pipelines(connection)
+                if not info.stopped
+            }
+        gone = [key for key in self._runners if key not in wanted]
+        for key in gone:
+            self._runners[key].stop()
+        for key in gone:
+            self._runners.pop(key).join()
+        for key, info in wanted.items():
+            if key not in self._runners:
+                self._runners[key] = PipelineRunner(
+                    self._files, self._runtime, self._logs, info, self._peer
+                )

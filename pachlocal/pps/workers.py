@@ -1,0 +1,82 @@
+"""The workers of a pipeline: as many as its spec says, idle until there is a datum."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+
+from pachlocal.errors import ImageUnavailableError
+from pachlocal.pps.pipelines import PipelineInfo
+from pachlocal.runtime.contract import Runtime, Worker
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStatus:
+    """What a worker does.
+
+    Attributes:
+        id: Its name.
+        job: The ID of the job that it works for; empty when idle.
+        datum: The datum that it processes, 32 bytes.
+        started: Since when (ns since 1970).
+    """
+
+    id: str
+    job: str = ""
+    datum: bytes = b""
+    started: int = 0
+
+
+class WorkerSlot:
+    """A place for one worker of the runtime, opened for its first datum."""
+
+    def __init__(self, runtime: Runtime, pipeline: PipelineInfo, number: int) -> None:
+        spec = pipeline.spec
+        self.id = f"{spec.project}-{spec.name}-v{pipeline.version}-{number}"
+        self._runtime = runtime
+        self._image = spec.transform.image
+        self._lock = threading.Lock()
+        self._worker: Worker | None = None
+        self._closed = False
+        self._status = WorkerStatus(self.id)
+
+    def open(self) -> Worker:
+        """Return the worker, made at the first call.
+
+        Raises:
+            ImageUnavailableError: The image can't run here; or the pipeline is being stopped.
+        """
+        with self._lock:
+            if self._closed:
+                raise ImageUnavailableError(f"worker {self.id} is closed")
+            if self._worker is None:
+                self._worker = self._runtime.open_worker(self.id, self._image)
+            return self._worker
+
+    def begin(self, job: str, datum: bytes) -> None:
+        """Note what the worker does from now on."""
+        self._status = WorkerStatus(self.id, job, datum, time.time_ns())
+
+    def rest(self) -> None:
+        """Note that the worker is idle."""
+        self._status = WorkerStatus(self.id)
+
+    @property
+    def status(self) -> WorkerStatus:
+        """What the worker does now."""
+        return self._status
+
+    def kill(self) -> None:
+        """End what the worker runs."""
+        with self._lock:
+            if self._worker is not None:
+                self._worker.kill()
+
+    def close(self) -> None:
+        """End the worker for good; nothing may run in it."""
+        with self._lock:
+            self._closed = True
+            if self._worker is not None:
+                self._worker.close()
+                self._worker = None
