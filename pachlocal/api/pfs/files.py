@@ -1,0 +1,187 @@
+"""Calls about files."""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Iterator
+from itertools import islice
+
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.wrappers_pb2 import BytesValue
+
+from pachlocal.api import wire
+from pachlocal.api.service import Context
+from pachlocal.errors import InvalidArgumentError, UnsupportedError
+from pachlocal.pfs import commits, content, files, resolve
+from pachlocal.pfs.filesystem import FileSystem
+from pachlocal.pfs.modification import Modification
+from pachlocal.pfs.records import CommitInfo
+from pachlocal.pfs.tree import Entry
+from pachlocal.proto import pfs_pb2
+
+_MAX_REVERSED = 100_000  # entries that a reversed listing may hold in memory
+_TAR_RECORD = 512  # bytes, the unit that a tar is padded to
+
+
+class FileCalls:
+    """pfs_v2.API: files."""
+
+    files: FileSystem
+
+    def modify_file(self, requests: Iterator[pfs_pb2.ModifyFileRequest], context: Context) -> Empty:
+        """Change files, all at once when the stream ends; a stream that breaks off changes nothing."""
+        first = next(requests, None)
+        if first is None or first.WhichOneof("body") != "set_commit":
+            raise InvalidArgumentError("first message must be a commit")
+        with self.files.modify(*wire.commit_name(first.set_commit)) as modification:
+            for request in requests:
+                self._modify(modification, request)
+            if not context.is_active():
+                raise InvalidArgumentError("the stream was broken off")
+        return Empty()
+
+    def _modify(self, modification: Modification, request: pfs_pb2.ModifyFileRequest) -> None:
+        body = request.WhichOneof("body")
+        if body == "add_file":
+            if request.add_file.WhichOneof("source") == "url":
+                raise UnsupportedError(
+                    "putting from a URL is not served yet: fetch it and put the file"
+                )
+            modification.add(request.add_file.path, request.add_file.raw.value)
+        elif body == "delete_file":
+            modification.delete(request.delete_file.path)
+        elif body == "copy_file":
+            source = request.copy_file.src
+            with self.files.snapshot() as connection:
+                info = resolve.resolve(connection, *wire.commit_name(source.commit))
+            _, entry = files.inspect_file(self.files.objects, info, source.path)
+            modification.copy(entry, request.copy_file.dst, append=request.copy_file.append)
+        else:
+            raise InvalidArgumentError(f"unexpected message {body or 'without a body'}")
+
+    def get_file(self, request: pfs_pb2.GetFileRequest, context: Context) -> Iterator[BytesValue]:
+        """Yield a file's bytes; an empty file is one empty message, which old clients wait for."""
+        self._refuse_url(request)
+        info = self._readable(request.file, context)
+        pieces = files.get_file(self.files.objects, info, request.file.path, request.offset)
+        sent = False
+        for piece in pieces:
+            sent = True
+            yield BytesValue(value=piece)
+        if not sent:
+            yield BytesValue()
+
+    def get_file_tar(
+        self, request: pfs_pb2.GetFileRequest, context: Context
+    ) -> Iterator[BytesValue]:
+        """Yield a plain tar of all that a glob matches; its names are absolute, its modes 0."""
+        self._refuse_url(request)
+        info = self._readable(request.file, context)
+        for path, entry in files.files_below(self.files.objects, info, request.file.path):
+            yield BytesValue(value=_tar_header(path, entry))
+            if not entry.is_folder:
+                for piece in content.read(self.files.objects, entry.content):
+                    yield BytesValue(value=piece)
+                padding = -entry.size % _TAR_RECORD
+                if padding:
+                    yield BytesValue(value=bytes(padding))
+        yield BytesValue(value=bytes(2 * _TAR_RECORD))
+
+    def inspect_file(
+        self, request: pfs_pb2.InspectFileRequest, context: Context
+    ) -> pfs_pb2.FileInfo:
+        """Return a file or folder."""
+        info = self._readable(request.file, context)
+        path, entry = files.inspect_file(self.files.objects, info, request.file.path)
+        return wire.Wire(context).file_info(info, path, entry)
+
+    def list_file(
+        self, request: pfs_pb2.ListFileRequest, context: Context
+    ) -> Iterator[pfs_pb2.FileInfo]:
+        """Yield the entries of a folder in byte order; nothing for a path that isn't there."""
+        info = self._readable(request.file, context)
+        found = files.list_files(self.files.objects, info, request.file.path)
+        after = request.paginationMarker.path
+        if after:
+            found = ((path, entry) for path, entry in found if _is_after(path, after, request))
+        if request.reverse:
+            found = _reversed(found, request.number)
+        elif request.number:
+            found = islice(found, request.number)
+        return self._infos(info, found, context)
+
+    def walk_file(
+        self, request: pfs_pb2.WalkFileRequest, context: Context
+    ) -> Iterator[pfs_pb2.FileInfo]:
+        """Yield a path and all below it in byte order."""
+        info = self._readable(request.file, context)
+        found = files.walk_files(self.files.objects, info, request.file.path)
+        return self._infos(info, found, context)
+
+    def glob_file(
+        self, request: pfs_pb2.GlobFileRequest, context: Context
+    ) -> Iterator[pfs_pb2.FileInfo]:
+        """Yield what a glob matches in byte order."""
+        info = self._readable(pfs_pb2.File(commit=request.commit), context)
+        found = files.glob_files(self.files.objects, info, request.pattern)
+        return self._infos(info, found, context)
+
+    def diff_file(
+        self, request: pfs_pb2.DiffFileRequest, context: Context
+    ) -> Iterator[pfs_pb2.DiffFileResponse]:
+        """Yield what differs between two paths; without an old one, from the parent commit."""
+        answer = wire.Wire(context)
+        new = self._readable(request.new_file, context)
+        old_path = request.old_file.path
+        if request.HasField("old_file") and request.old_file.HasField("commit"):
+            old: CommitInfo | None = self._readable(request.old_file, context)
+        else:
+            old_path = request.new_file.path
+            with self.files.snapshot() as connection:
+                old = commits.parent_of(connection, new)
+        for after, new_at, before, old_at in files.diff_files(
+            self.files.objects, new, request.new_file.path, old, old_path
+        ):
+            message = pfs_pb2.DiffFileResponse()
+            if after is not None:
+                message.new_file.CopyFrom(answer.file_info(new, new_at, after))
+            if before is not None and old is not None:
+                message.old_file.CopyFrom(answer.file_info(old, old_at, before))
+            yield message
+
+    def _readable(self, file: pfs_pb2.File, context: Context) -> CommitInfo:
+        """Find the commit of a file; open ones show what is in them so far."""
+        with self.files.snapshot() as connection:
+            return resolve.resolve(connection, *wire.commit_name(file.commit))
+
+    def _infos(
+        self, info: CommitInfo, found: Iterator[tuple[str, Entry]], context: Context
+    ) -> Iterator[pfs_pb2.FileInfo]:
+        answer = wire.Wire(context)
+        return (answer.file_info(info, path, entry) for path, entry in found)
+
+    def _refuse_url(self, request: pfs_pb2.GetFileRequest) -> None:
+        if request.URL:
+            raise UnsupportedError("getting to a URL is not served yet: get it to a folder")
+
+
+def _is_after(path: str, marker: str, request: pfs_pb2.ListFileRequest) -> bool:
+    return path < marker if request.reverse else path > marker
+
+
+def _reversed(found: Iterator[tuple[str, Entry]], number: int) -> Iterator[tuple[str, Entry]]:
+    if not 0 < number <= _MAX_REVERSED:
+        raise InvalidArgumentError(
+            f"number must be from 1 to {_MAX_REVERSED} when listing in reverse"
+        )
+    return iter(list(found)[: -number - 1 : -1])
+
+
+def _tar_header(path: str, entry: Entry) -> bytes:
+    header = tarfile.TarInfo(path)
+    header.mode = 0
+    if entry.is_folder:
+        header.type = tarfile.DIRTYPE
+    else:
+        header.size = entry.size
+    return header.tobuf(tarfile.PAX_FORMAT)

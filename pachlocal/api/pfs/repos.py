@@ -1,0 +1,165 @@
+"""Calls about projects, repos and branches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from google.protobuf.empty_pb2 import Empty
+
+from pachlocal.api import wire
+from pachlocal.api.service import Context
+from pachlocal.errors import FailedPreconditionError, UnsupportedError
+from pachlocal.pfs import branches, repos, resolve
+from pachlocal.pfs.filesystem import FileSystem
+from pachlocal.pfs.names import USER, RepoName
+from pachlocal.pps import pipelines
+from pachlocal.proto import pfs_pb2
+from pachlocal.storage.database import Connection
+
+
+class RepoCalls:
+    """pfs_v2.API: projects, repos, branches."""
+
+    def __init__(self, files: FileSystem) -> None:
+        self.files = files
+
+    def create_project(self, request: pfs_pb2.CreateProjectRequest, context: Context) -> Empty:
+        """Create a project, or change its description."""
+        with self.files.transaction() as tx:
+            repos.create_project(
+                tx, request.project.name, request.description, update=request.update
+            )
+        return Empty()
+
+    def inspect_project(
+        self, request: pfs_pb2.InspectProjectRequest, context: Context
+    ) -> pfs_pb2.ProjectInfo:
+        """Return a project."""
+        with self.files.snapshot() as connection:
+            return wire.project_info(
+                repos.inspect_project(connection, wire.project_name(request.project))
+            )
+
+    def inspect_project_v2(
+        self, request: pfs_pb2.InspectProjectV2Request, context: Context
+    ) -> pfs_pb2.InspectProjectV2Response:
+        """Return a project and its pipeline defaults, of which there are none."""
+        with self.files.snapshot() as connection:
+            info = repos.inspect_project(connection, wire.project_name(request.project))
+        return pfs_pb2.InspectProjectV2Response(info=wire.project_info(info), defaults_json="{}")
+
+    def list_project(
+        self, request: pfs_pb2.ListProjectRequest, context: Context
+    ) -> Iterator[pfs_pb2.ProjectInfo]:
+        """Yield all projects."""
+        with self.files.snapshot() as connection:
+            yield from map(wire.project_info, repos.list_projects(connection))
+
+    def delete_project(self, request: pfs_pb2.DeleteProjectRequest, context: Context) -> Empty:
+        """Delete a project."""
+        with self.files.transaction() as tx:
+            repos.delete_project(tx, wire.project_name(request.project), force=request.force)
+        return Empty()
+
+    def create_repo(self, request: pfs_pb2.CreateRepoRequest, context: Context) -> Empty:
+        """Create a repo, or change its description."""
+        with self.files.transaction() as tx:
+            repo = wire.repo_name(request.repo)
+            repos.create_repo(tx, repo, request.description, update=request.update)
+        return Empty()
+
+    def inspect_repo(
+        self, request: pfs_pb2.InspectRepoRequest, context: Context
+    ) -> pfs_pb2.RepoInfo:
+        """Return a repo."""
+        with self.files.snapshot() as connection:
+            return wire.repo_info(repos.inspect_repo(connection, wire.repo_name(request.repo)))
+
+    def list_repo(
+        self, request: pfs_pb2.ListRepoRequest, context: Context
+    ) -> Iterator[pfs_pb2.RepoInfo]:
+        """Yield repos, the newest first."""
+        projects = [wire.project_name(project) for project in request.projects]
+        with self.files.snapshot() as connection:
+            for info in repos.list_repos(connection, request.type, projects):
+                yield wire.repo_info(info)
+
+    def delete_repo(
+        self, request: pfs_pb2.DeleteRepoRequest, context: Context
+    ) -> pfs_pb2.DeleteRepoResponse:
+        """Delete a repo; one that isn't there is no error."""
+        with self.files.transaction() as tx:
+            repo = wire.repo_name(request.repo)
+            _refuse_output(tx.connection, repo)
+            deleted = repos.delete_repo(tx, repo, force=request.force)
+        return pfs_pb2.DeleteRepoResponse(deleted=deleted)
+
+    def delete_repos(
+        self, request: pfs_pb2.DeleteReposRequest, context: Context
+    ) -> pfs_pb2.DeleteReposResponse:
+        """Delete the repos of some projects, or all, but no pipeline's."""
+        projects = [wire.project_name(project) for project in request.projects]
+        deleted: list[RepoName] = []
+        with self.files.transaction() as tx:
+            if projects or request.all:
+                for info in list(repos.list_repos(tx.connection, USER, projects)):
+                    if pipelines.find(tx.connection, info.name.project, info.name.name) is None:
+                        repos.delete_repo(tx, info.name, force=request.force)
+                        deleted.append(info.name)
+        return pfs_pb2.DeleteReposResponse(repos=map(wire.repo_message, deleted))
+
+    def create_branch(self, request: pfs_pb2.CreateBranchRequest, context: Context) -> Empty:
+        """Create a branch, or move its head and replace its provenance."""
+        if request.HasField("trigger"):
+            raise UnsupportedError("branch triggers are not served yet: move the branch yourself")
+        branch = wire.branch_name(request.branch)
+        with self.files.transaction() as tx:
+            head = None
+            if request.HasField("head") and (request.head.id or request.head.branch.name):
+                if not request.head.HasField("repo"):
+                    request.head.repo.CopyFrom(request.branch.repo)
+                head = resolve.resolve(tx.connection, *wire.commit_name(request.head))
+            branches.create(
+                tx,
+                branch,
+                new_head=head,
+                provenance=[wire.branch_name(source) for source in request.provenance],
+            )
+        return Empty()
+
+    def inspect_branch(
+        self, request: pfs_pb2.InspectBranchRequest, context: Context
+    ) -> pfs_pb2.BranchInfo:
+        """Return a branch."""
+        with self.files.snapshot() as connection:
+            info = branches.inspect(connection, wire.branch_name(request.branch))
+        return wire.Wire(context).branch_info(info)
+
+    def list_branch(
+        self, request: pfs_pb2.ListBranchRequest, context: Context
+    ) -> Iterator[pfs_pb2.BranchInfo]:
+        """Yield a repo's branches, the newest first."""
+        answer = wire.Wire(context)
+        with self.files.snapshot() as connection:
+            repo = wire.repo_name(request.repo)
+            for info in branches.list_branches(connection, repo, reverse=request.reverse):
+                yield answer.branch_info(info)
+
+    def delete_branch(self, request: pfs_pb2.DeleteBranchRequest, context: Context) -> Empty:
+        """Delete a branch."""
+        with self.files.transaction() as tx:
+            branches.delete(tx, wire.branch_name(request.branch), force=request.force)
+        return Empty()
+
+    def delete_all(self, request: Empty, context: Context) -> Empty:
+        """Delete all repos and projects."""
+        with self.files.transaction() as tx:
+            repos.delete_all(tx)
+        return Empty()
+
+
+def _refuse_output(connection: Connection, repo: RepoName) -> None:
+    if pipelines.find(connection, repo.project, repo.name) is not None:
+        raise FailedPreconditionError(
+            "cannot delete a repo associated with a pipeline - delete the pipeline instead"
+        )

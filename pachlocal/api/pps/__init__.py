@@ -1,0 +1,9 @@
+"""The service pps_v2.API."""
+
+from pachlocal.api.pps.datums import DatumCalls
+from pachlocal.api.pps.jobs import JobCalls
+from pachlocal.api.pps.pipelines import PipelineCalls
+
+
+class PpsApi(PipelineCalls, JobCalls, DatumCalls):
+    """All calls of pps_v2.API that are served."""

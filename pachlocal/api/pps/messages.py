@@ -1,0 +1,229 @@
+"""Pipelines, jobs, datums and log lines as messages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+
+from pachlocal.api import wire
+from pachlocal.api.pps import specs
+from pachlocal.pfs import commits
+from pachlocal.pfs.names import DEFAULT_PROJECT, META, CommitName, RepoName
+from pachlocal.pps import datum_store, jobs, pipelines
+from pachlocal.pps.datum_store import DatumInfo, Stats, StoredFile
+from pachlocal.pps.jobs import JobInfo, Progress
+from pachlocal.pps.logs import LogLine
+from pachlocal.pps.pipelines import PipelineInfo
+from pachlocal.pps.plan import input_commits
+from pachlocal.pps.spec import pfs_inputs
+from pachlocal.pps.states import DatumState, PipelineState
+from pachlocal.pps.workers import WorkerStatus
+from pachlocal.proto import pfs_pb2, pps_pb2
+from pachlocal.storage.database import Connection
+
+# Fields that a spec and the details of a pipeline or job have in common, by name.
+_PIPELINE_FIELDS = (
+    "transform parallelism_spec egress output_branch resource_requests resource_limits "
+    "sidecar_resource_limits sidecar_resource_requests input description service spout "
+    "datum_set_spec datum_timeout job_timeout datum_tries scheduling_spec pod_spec pod_patch "
+    "s3_out metadata reprocess_spec autoscaling tolerations determined maximum_expected_uptime"
+).split()
+_JOB_FIELDS = (
+    "transform parallelism_spec egress service spout resource_requests resource_limits "
+    "sidecar_resource_limits sidecar_resource_requests input datum_set_spec datum_timeout "
+    "job_timeout datum_tries scheduling_spec pod_spec pod_patch"
+).split()
+
+
+def pipeline_name(pipeline: pps_pb2.Pipeline) -> tuple[str, str]:
+    """Return a pipeline's project and name."""
+    return pipeline.project.name or DEFAULT_PROJECT, pipeline.name
+
+
+def pipeline_message(repo: RepoName) -> pps_pb2.Pipeline:
+    """Return the pipeline of an output repo, with the project that Go clients dereference."""
+    return pps_pb2.Pipeline(project=pfs_pb2.Project(name=repo.project), name=repo.name)
+
+
+def job_message(job: JobInfo) -> pps_pb2.Job:
+    """Return a job's name."""
+    return pps_pb2.Job(pipeline=pipeline_message(job.repo), id=job.id)
+
+
+class Messages:
+    """Makes answers of records, in one state of the store."""
+
+    def __init__(self, connection: Connection, answer: wire.Wire) -> None:
+        self._connection = connection
+        self._wire = answer
+
+    def pipeline(
+        self, info: PipelineInfo, workers: Sequence[WorkerStatus], *, details: bool
+    ) -> pps_pb2.PipelineInfo:
+        """Return a pipeline."""
+        spec = info.spec
+        newest = next(jobs.list_jobs(self._connection, pipeline=info.key), None)
+        message = pps_pb2.PipelineInfo(
+            pipeline=pipeline_message(spec.repo),
+            version=info.version,
+            spec_commit=self._wire.commit(CommitName(spec.versions.repo, info.spec_commit)),
+            stopped=info.stopped,
+            state=pps_pb2.PipelineState.ValueType(info.state),
+            reason=info.reason,
+            last_job_state=pps_pb2.JobState.ValueType(newest.state if newest else 0),
+            parallelism=spec.workers,
+            type=pps_pb2.PipelineInfo.PIPELINE_TYPE_TRANSFORM,
+            user_spec_json=json.dumps(info.user_spec),
+            effective_spec_json=json.dumps(info.effective_spec),
+        )
+        if details:
+            _copy(specs.to_message(info.effective_spec), message.details, _PIPELINE_FIELDS)
+            message.details.MergeFrom(
+                pps_pb2.PipelineInfo.Details(
+                    created_at=wire.timestamp(info.created),
+                    salt=info.salt,
+                    workers_requested=0 if info.stopped else spec.workers,
+                    workers_available=0 if info.state is PipelineState.PAUSED else len(workers),
+                )
+            )
+        return message
+
+    def job(
+        self, info: JobInfo, workers: Sequence[WorkerStatus] = (), *, details: bool
+    ) -> pps_pb2.JobInfo:
+        """Return a job."""
+        progress = jobs.progress(self._connection, info)
+        message = pps_pb2.JobInfo(
+            job=job_message(info),
+            pipeline_version=info.version,
+            output_commit=self._wire.commit(CommitName(info.repo, info.id), "master"),
+            restart=info.restart,
+            data_processed=progress.processed,
+            data_skipped=progress.skipped,
+            data_total=progress.total,
+            data_failed=progress.failed,
+            data_recovered=progress.recovered,
+            stats=_stats(progress),
+            state=pps_pb2.JobState.ValueType(info.state),
+            reason=info.reason,
+            created=wire.timestamp(info.created),
+            started=wire.timestamp(info.started),
+            finished=wire.timestamp(info.finished),
+        )
+        if details:
+            self._job_details(info, message.details, workers)
+        return message
+
+    def _job_details(
+        self, info: JobInfo, details: pps_pb2.JobInfo.Details, workers: Sequence[WorkerStatus]
+    ) -> None:
+        pipeline = pipelines.by_key(self._connection, info.pipeline, info.version)
+        _copy(specs.to_message(pipeline.effective_spec), details, _JOB_FIELDS)
+        details.salt = pipeline.salt
+        output = commits.by_key(self._connection, info.output)
+        sources = input_commits(self._connection, output, pipeline.spec.input)
+        leaves = pfs_inputs(pipeline.spec.input)
+        for leaf, message in zip(leaves, _leaf_messages(details.input), strict=True):
+            commit = sources.get(leaf.branch)
+            message.commit = commit.name.id if commit else ""
+        details.worker_status.extend(self._worker(status, info) for status in workers)
+
+    def _worker(self, status: WorkerStatus, info: JobInfo) -> pps_pb2.WorkerStatus:
+        message = pps_pb2.WorkerStatus(worker_id=status.id)
+        if status.job == info.id:
+            message.job_id = status.job
+            datum = datum_store.find(self._connection, info.key, status.datum)
+            message.datum_status.CopyFrom(
+                pps_pb2.DatumStatus(
+                    started=wire.timestamp(status.started),
+                    data=[
+                        pps_pb2.InputFile(path=file.path, hash=file.entry.hash)
+                        for file in (datum.files if datum else ())
+                    ],
+                )
+            )
+        return message
+
+    def datum(self, info: DatumInfo, job: JobInfo, image: str) -> pps_pb2.DatumInfo:
+        """Return a datum; a skipped one names the job that processed it."""
+        processed_by = job
+        if info.processed_by not in (None, job.key):
+            row = self._connection.execute(
+                "SELECT 1 FROM jobs WHERE id = ?", (info.processed_by,)
+            ).fetchone()
+            if row is not None and info.processed_by is not None:
+                processed_by = jobs.by_key(self._connection, info.processed_by)
+        meta = CommitName(job.repo.of_type(META), job.id)
+        state = DatumState.STARTING if info.state is DatumState.UNKNOWN else info.state
+        return pps_pb2.DatumInfo(
+            datum=pps_pb2.Datum(job=job_message(processed_by), id=info.id.hex()),
+            state=pps_pb2.DatumState.ValueType(state),
+            stats=_stats(info.stats),
+            pfs_state=pfs_pb2.File(commit=self._wire.commit(meta), path=f"/pfs/{info.id.hex()}"),
+            data=map(self._file, info.files),
+            image_id=image,
+        )
+
+    def _file(self, file: StoredFile) -> pfs_pb2.FileInfo:
+        commit = commits.by_key(self._connection, file.commit)
+        return self._wire.file_info(commit, file.path, file.entry)
+
+    def log(self, line: LogLine) -> pps_pb2.LogMessage:
+        """Return a log line."""
+        pipeline = pipelines.by_key(self._connection, line.pipeline)
+        message = pps_pb2.LogMessage(
+            project_name=pipeline.spec.project,
+            pipeline_name=pipeline.spec.name,
+            worker_id=line.worker,
+            master=line.master,
+            user=line.user,
+            ts=wire.timestamp(line.time),
+            message=line.message,
+        )
+        if line.job is not None:
+            job = jobs.by_key(self._connection, line.job)
+            message.job_id = job.id
+            if line.datum is not None:
+                message.datum_id = line.datum.hex()
+                datum = datum_store.find(self._connection, job.key, line.datum)
+                message.data.extend(
+                    pps_pb2.InputFile(path=file.path, hash=file.entry.hash)
+                    for file in (datum.files if datum else ())
+                )
+        return message
+
+
+def _leaf_messages(input_: pps_pb2.Input) -> list[pps_pb2.PFSInput]:
+    """Return the pfs inputs of an input, in the order of `pfs_inputs`."""
+    if input_.HasField("pfs"):
+        return [input_.pfs]
+    arms = [*input_.cross, *input_.union, *input_.join, *input_.group]
+    return [leaf for arm in arms for leaf in _leaf_messages(arm)]
+
+
+def _copy(
+    spec: pps_pb2.CreatePipelineRequest,
+    details: Message,
+    fields: Sequence[str],
+) -> None:
+    """Copy the fields of the same name that are set."""
+    present = {field.name: value for field, value in spec.ListFields()}
+    known = {name: present[name] for name in fields if name in present}
+    details.MergeFrom(type(details)(**known))
+
+
+def _stats(stats: Stats | Progress) -> pps_pb2.ProcessStats:
+    return pps_pb2.ProcessStats(
+        download_time=_duration(stats.download_ns),
+        process_time=_duration(stats.process_ns),
+        upload_time=_duration(stats.upload_ns),
+        download_bytes=stats.download_bytes,
+        upload_bytes=stats.upload_bytes,
+    )
+
+
+def _duration(ns: int) -> Duration:
+    return Duration(seconds=ns // 1_000_000_000, nanos=ns % 1_000_000_000)

@@ -1,0 +1,28 @@
+"""Calls that block: they wait for a change of the store, and end when the caller goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from pachlocal.api.service import CallerGoneError, Context
+from pachlocal.storage.database import Database
+
+
+def until(database: Database, context: Context, found: Callable[[], bool]) -> None:
+    """Block until something is found; asked again at each change of the store.
+
+    Raises:
+        CallerGoneError: The caller has gone, or the server stops.
+    """
+    context.add_callback(database.wake)
+    if not database.wait_until(found, context.is_active):
+        raise CallerGoneError
+
+
+def changes(database: Database, context: Context) -> Iterator[None]:
+    """Yield at once, and again after each change of the store, for as long as the caller is there."""
+    context.add_callback(database.wake)
+    while context.is_active():
+        seen = database.version
+        yield
+        database.wait(seen)

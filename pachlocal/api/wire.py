@@ -1,0 +1,154 @@
+"""Between records and messages.
+
+Clients of 2.10 and before find a commit's repo in its `branch`; those of 2.11 and later must not see
+a branch in a commit. `python-pachyderm` is of the former kind, and says so in its user agent.
+"""
+
+from __future__ import annotations
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from pachlocal.api.service import Context
+from pachlocal.errors import InvalidArgumentError
+from pachlocal.pfs.names import DEFAULT_PROJECT, USER, BranchName, CommitName, RepoName
+from pachlocal.pfs.records import BranchInfo, CommitInfo, ProjectInfo, RepoInfo
+from pachlocal.pfs.tree import Entry
+from pachlocal.proto import pfs_pb2
+
+_LEGACY_AGENT = "python-pachyderm"
+
+
+# --- requests: what clients send ----------------------------------------------------------------
+
+
+def project_name(project: pfs_pb2.Project) -> str:
+    """Return a project's name; none means the default."""
+    return project.name or DEFAULT_PROJECT
+
+
+def repo_name(repo: pfs_pb2.Repo) -> RepoName:
+    """Return a repo's name; project and type have defaults.
+
+    Raises:
+        InvalidArgumentError: It has no name.
+    """
+    if not repo.name:
+        raise InvalidArgumentError("validate request: a repo must be named")
+    return RepoName(project_name(repo.project), repo.name, repo.type or USER)
+
+
+def branch_name(branch: pfs_pb2.Branch) -> BranchName:
+    """Return a branch's name.
+
+    Raises:
+        InvalidArgumentError: It has no name, or its repo none.
+    """
+    if not branch.name:
+        raise InvalidArgumentError("validate request: a branch must be named")
+    return BranchName(repo_name(branch.repo), branch.name)
+
+
+def commit_name(commit: pfs_pb2.Commit) -> tuple[CommitName, str]:
+    """Return a commit's name, and the branch that is meant when its id is empty.
+
+    Raises:
+        InvalidArgumentError: It has no repo.
+    """
+    repo = commit.repo if commit.HasField("repo") else commit.branch.repo
+    return CommitName(repo_name(repo), commit.id), commit.branch.name
+
+
+# --- answers ------------------------------------------------------------------------------------
+
+
+def timestamp(ns: int | None) -> Timestamp | None:
+    """Return a time (ns since 1970) as a message; None stays unset."""
+    if ns is None:
+        return None
+    return Timestamp(seconds=ns // 1_000_000_000, nanos=ns % 1_000_000_000)
+
+
+def repo_message(repo: RepoName) -> pfs_pb2.Repo:
+    """Return a repo, with the project that Go clients dereference."""
+    return pfs_pb2.Repo(name=repo.name, type=repo.type, project=pfs_pb2.Project(name=repo.project))
+
+
+def branch_message(branch: BranchName) -> pfs_pb2.Branch:
+    """Return a branch."""
+    return pfs_pb2.Branch(repo=repo_message(branch.repo), name=branch.name)
+
+
+def project_info(info: ProjectInfo) -> pfs_pb2.ProjectInfo:
+    """Return a project."""
+    return pfs_pb2.ProjectInfo(
+        project=pfs_pb2.Project(name=info.name),
+        description=info.description,
+        created_at=timestamp(info.created),
+    )
+
+
+def repo_info(info: RepoInfo) -> pfs_pb2.RepoInfo:
+    """Return a repo with its size."""
+    return pfs_pb2.RepoInfo(
+        repo=repo_message(info.name),
+        created=timestamp(info.created),
+        description=info.description,
+        size_bytes_upper_bound=info.size,
+        branches=[branch_message(BranchName(info.name, name)) for name in info.branches],
+        details=pfs_pb2.RepoInfo.Details(size_bytes=info.size),
+    )
+
+
+class Wire:
+    """Makes the messages that hold commits, as the caller's version expects them."""
+
+    def __init__(self, context: Context) -> None:
+        metadata = dict(context.invocation_metadata())
+        self._legacy = str(metadata.get("user-agent", "")).startswith(_LEGACY_AGENT)
+
+    def commit(self, commit: CommitName, branch: str = "") -> pfs_pb2.Commit:
+        """Return a commit's name."""
+        message = pfs_pb2.Commit(repo=repo_message(commit.repo), id=commit.id)
+        if self._legacy:
+            message.branch.CopyFrom(branch_message(BranchName(commit.repo, branch)))
+        return message
+
+    def commit_info(self, info: CommitInfo) -> pfs_pb2.CommitInfo:
+        """Return a commit."""
+        finished = timestamp(info.finished)
+        return pfs_pb2.CommitInfo(
+            commit=self.commit(info.name, info.branch),
+            origin=pfs_pb2.CommitOrigin(kind=pfs_pb2.OriginKind.ValueType(info.origin)),
+            description=info.description,
+            parent_commit=self.commit(info.parent, info.branch) if info.parent else None,
+            child_commits=[self.commit(child, info.branch) for child in info.children],
+            direct_provenance=[self.commit(source) for source in info.provenance],
+            started=timestamp(info.started),
+            finishing=finished,
+            finished=finished,
+            error=info.error,
+            size_bytes_upper_bound=info.size,
+            details=(pfs_pb2.CommitInfo.Details(size_bytes=info.size) if info.finished else None),
+            created_at=timestamp(info.started),
+        )
+
+    def branch_info(self, info: BranchInfo) -> pfs_pb2.BranchInfo:
+        """Return a branch."""
+        return pfs_pb2.BranchInfo(
+            branch=branch_message(info.name),
+            head=self.commit(info.head, info.name.name) if info.head else None,
+            provenance=map(branch_message, info.provenance),
+            direct_provenance=map(branch_message, info.direct_provenance),
+            subvenance=map(branch_message, info.subvenance),
+            created_at=timestamp(info.created),
+        )
+
+    def file_info(self, info: CommitInfo, path: str, entry: Entry) -> pfs_pb2.FileInfo:
+        """Return a file or folder."""
+        return pfs_pb2.FileInfo(
+            file=pfs_pb2.File(commit=self.commit(info.name, info.branch), path=path),
+            file_type=pfs_pb2.DIR if entry.is_folder else pfs_pb2.FILE,
+            committed=timestamp(info.finished),
+            size_bytes=entry.size,
+            hash=entry.hash,
+        )
