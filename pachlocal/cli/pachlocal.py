@@ -1,0 +1,236 @@
+"""The command `pachlocal`: starts and stops the daemon, and says how it is."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import platformdirs
+
+import pachlocal
+
+DEFAULT_ADDRESS = "127.0.0.1:30650"
+_STOP_TIMEOUT_S = 30.0
+_POLL_S = 0.02
+# All that a daemon makes in its root; `reset` removes these and nothing else.
+_STORE = ("pach.db", "pach.db-wal", "pach.db-shm", "chunks", "scratch", "daemon.log", "daemon.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """A daemon that runs, as its note in the store says.
+
+    Attributes:
+        pid: Its process.
+        address: Where it answers.
+        runtime: How it runs commands.
+        compose: The compose.yaml that it was started with.
+    """
+
+    pid: int
+    address: str
+    runtime: str
+    compose: Path | None
+
+
+class Failure(click.ClickException):
+    """What ends the command: one line on standard error, exit code 1."""
+
+    def show(self, file: object = None) -> None:
+        """Print it."""
+        click.echo(f"pachlocal: {self.message}", err=True)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command; ends the process."""
+    cli.main(args=None if argv is None else list(argv), prog_name="pachlocal")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(pachlocal.__version__)
+def cli() -> None:
+    """Pachyderm for one machine."""
+
+
+_root_option = click.option(
+    "--root",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=lambda: Path(
+        os.environ.get("PACHLOCAL_ROOT") or platformdirs.user_data_dir("pachlocal")
+    ),
+    show_default="$PACHLOCAL_ROOT, or the user's data folder",
+    help="The folder of the store.",
+)
+
+
+@cli.command()
+@_root_option
+@click.option("--address", default=DEFAULT_ADDRESS, show_default=True, metavar="HOST:PORT")
+@click.option("--foreground", is_flag=True, help="Stay, and log to standard error.")
+@click.option(
+    "--compose",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The compose.yaml that says which folder an image is built from.  "
+    "[default: that of this folder, or of the workshop]",
+)
+def up(root: Path, address: str, foreground: bool, compose: Path | None) -> None:
+    """Start the daemon; return when it answers.
+
+    Example: pachlocal up --root /tmp/store --address 127.0.0.1:0
+    """
+    running = find_daemon(root)
+    if running is not None:
+        raise Failure(f"already running at {running.address} on {root} (process {running.pid})")
+    command = _daemon_command(root, address, compose or _default_compose())
+    if foreground:
+        os.execv(command[0], command)  # noqa: S606 - this very interpreter
+    found = _start(root, command)
+    click.echo(f"pachlocal is up at {found}, its store is {root}")
+    if found != f"grpc://{DEFAULT_ADDRESS}":
+        click.echo(f"clients find it with: export PACHD_ADDRESS={found}")
+
+
+@cli.command()
+@_root_option
+def down(root: Path) -> None:
+    """Stop the daemon; what is stored stays."""
+    running = find_daemon(root)
+    if running is None:
+        raise Failure(f"not running on {root}")
+    _stop(root, running)
+    click.echo("pachlocal is down")
+
+
+@cli.command()
+@_root_option
+def status(root: Path) -> None:
+    """Say whether the daemon runs, where, how, and what its workers do."""
+    running = find_daemon(root)
+    if running is None:
+        raise Failure(f"not running on {root}; start it with: pachlocal up")
+    click.echo(f"address  {running.address}")
+    click.echo(f"process  {running.pid}")
+    click.echo(f"store    {root}")
+    click.echo(f"runtime  {running.runtime}")
+    from pachlocal.cli import worker_table  # gRPC takes a while to load
+
+    worker_table.show(running.address)
+
+
+@cli.command()
+@_root_option
+@click.option("--yes", "-y", is_flag=True, help="Don't ask.")
+def reset(root: Path, yes: bool) -> None:
+    """Delete all that is stored; a daemon that runs is started anew."""
+    running = find_daemon(root)
+    if running is None and not (root / "pach.db").exists():
+        raise Failure(f"there is no store in {root}")
+    if not yes:
+        click.confirm(f"Delete all repos, commits and pipelines in {root}?", abort=True)
+    if running is not None:
+        _stop(root, running)
+    for name in _STORE:
+        path = root / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    click.echo(f"all that was stored in {root} is gone")
+    if running is not None:
+        address = running.address.removeprefix("grpc://")
+        found = _start(root, _daemon_command(root, address, running.compose))
+        click.echo(f"pachlocal is up at {found}")
+
+
+def find_daemon(root: Path) -> Daemon | None:
+    """Return the daemon that has a store, or None."""
+    if not _is_locked(root):
+        return None
+    deadline = time.monotonic() + _STOP_TIMEOUT_S
+    while time.monotonic() < deadline:  # it may be starting or stopping
+        try:
+            note = json.loads((root / "daemon.json").read_text())
+            compose = Path(note["compose"]) if note["compose"] else None
+            return Daemon(note["pid"], note["address"], note["runtime"], compose)
+        except FileNotFoundError:
+            if not _is_locked(root):
+                return None
+            time.sleep(_POLL_S)
+    raise Failure(f"a daemon has {root} and doesn't say where it is; see {root / 'daemon.log'}")
+
+
+def _is_locked(root: Path) -> bool:
+    try:
+        with (root / "lock").open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _daemon_command(root: Path, address: str, compose: Path | None) -> list[str]:
+    command = [sys.executable, "-m", "pachlocal.daemon"]
+    command += ["--root", str(root.absolute()), "--address", address.removeprefix("grpc://")]
+    if compose is not None:
+        command += ["--compose", str(compose.absolute())]
+    return command
+
+
+def _default_compose() -> Path | None:
+    """Return the compose.yaml of this folder, or that of the workshop that pachlocal lies in."""
+    checkout = Path(pachlocal.__file__).parent.parent
+    for folder in (Path.cwd(), checkout):
+        if (folder / "compose.yaml").is_file():
+            return folder / "compose.yaml"
+    return None
+
+
+def _start(root: Path, command: list[str]) -> str:
+    """Start the daemon apart from this process; return its address when it answers."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        log = (root / "daemon.log").open("a")
+    except OSError as error:
+        raise Failure(f"{root} can't hold a store: {error.strerror}") from None
+    reader, writer = os.pipe()
+    with log, os.fdopen(reader) as report:
+        process = subprocess.Popen(
+            [*command, "--report-fd", str(writer)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=[writer],
+            start_new_session=True,
+        )
+        os.close(writer)
+        text = report.read()
+    if not text:
+        code = process.wait()
+        raise Failure(f"the daemon ended with exit code {code}; see {root / 'daemon.log'}")
+    message: dict[str, str] = json.loads(text)
+    if "error" in message:
+        process.wait()
+        raise Failure(message["error"])
+    process.returncode = 0  # it is on its own now
+    return message["address"]
+
+
+def _stop(root: Path, running: Daemon) -> None:
+    os.kill(running.pid, signal.SIGTERM)
+    deadline = time.monotonic() + _STOP_TIMEOUT_S
+    while _is_locked(root):
+        if time.monotonic() > deadline:
+            raise Failure(f"process {running.pid} does not stop; see {root / 'daemon.log'}")
+        time.sleep(_POLL_S)

@@ -1,0 +1,135 @@
+"""The daemon: puts the parts together and owns their life.
+
+Started by `pachlocal up`; stops on SIGTERM or SIGINT. What it can't start with, it says in one line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sqlite3
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from pachlocal import __version__
+from pachlocal.api.server import AddressInUseError, Server
+from pachlocal.errors import PachError
+from pachlocal.pfs.filesystem import FileSystem
+from pachlocal.pps.logs import LogWriter
+from pachlocal.pps.scheduler import Scheduler
+from pachlocal.runtime.process import ProcessRuntime
+from pachlocal.runtime.stages import load_stages
+from pachlocal.storage.lock import StoreLock
+
+_log = logging.getLogger("pachlocal")
+
+_GRACE_S = 0.5  # for running calls when the daemon stops
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run until a signal; return the exit code."""
+    arguments = _parse(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        with _running(arguments) as address:
+            _report(arguments.report_fd, {"address": address})
+            stop.wait()
+            _log.info("stopping")
+    except AddressInUseError as error:
+        return _refuse(
+            arguments,
+            f"{error} can't be listened on: another program uses it, or it is not an address of this machine",
+        )
+    except (PachError, OSError, sqlite3.Error) as error:
+        return _refuse(arguments, str(error))
+    return 0
+
+
+@contextmanager
+def _running(arguments: argparse.Namespace) -> Iterator[str]:
+    """Start all parts in the order in which they need each other; stop them in reverse."""
+    root: Path = arguments.root
+    with ExitStack() as stack:
+        root.mkdir(parents=True, exist_ok=True)
+        lock = StoreLock(root)
+        stack.callback(lock.release)
+        stages = load_stages(arguments.compose) if arguments.compose else {}
+        files = FileSystem(root)
+        stack.callback(files.close)
+        runtime = ProcessRuntime(root / "scratch", stages)
+        logs = LogWriter(files.database)
+        stack.callback(logs.close)
+        scheduler = Scheduler(files, runtime, logs)
+        server = Server(files, scheduler, files.database.store_id)
+        port = server.bind(arguments.address)
+        host = arguments.address.rpartition(":")[0]
+        peer_host = "127.0.0.1" if host in ("0.0.0.0", "[::]") else host  # noqa: S104 - compared only
+        scheduler.start(
+            {"PACHD_PEER_SERVICE_HOST": peer_host, "PACHD_PEER_SERVICE_PORT": str(port)}
+        )
+        stack.callback(scheduler.close)
+        server.start()
+        stack.callback(server.stop, _GRACE_S)
+        address = f"grpc://{peer_host}:{port}"
+        stack.enter_context(_announced(root, address, runtime.describe(), arguments))
+        _log.info("pachlocal %s serves %s at %s", __version__, root, address)
+        yield address
+
+
+@contextmanager
+def _announced(
+    root: Path, address: str, runtime: str, arguments: argparse.Namespace
+) -> Iterator[None]:
+    """Leave a note in the store that says where the daemon is, for as long as it runs."""
+    note = root / "daemon.json"
+    temporary = note.with_suffix(".tmp")
+    content = {
+        "pid": os.getpid(),
+        "address": address,
+        "runtime": runtime,
+        "version": __version__,
+        "compose": str(arguments.compose) if arguments.compose else None,
+    }
+    temporary.write_text(json.dumps(content))
+    temporary.replace(note)
+    try:
+        yield
+    finally:
+        note.unlink(missing_ok=True)
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m pachlocal.daemon", description=__doc__)
+    parser.add_argument("--root", type=Path, required=True, help="the folder of the store")
+    parser.add_argument("--address", required=True, help="HOST:PORT to listen on")
+    parser.add_argument("--compose", type=Path, help="compose.yaml that says what images hold")
+    parser.add_argument("--report-fd", type=int, help="where to write one line when it is up")
+    arguments = parser.parse_args(argv)
+    arguments.root = arguments.root.absolute()
+    return arguments
+
+
+def _refuse(arguments: argparse.Namespace, reason: str) -> int:
+    _report(arguments.report_fd, {"error": reason})
+    print(f"pachlocal: {reason}", file=sys.stderr)
+    return 1
+
+
+def _report(descriptor: int | None, message: dict[str, str]) -> None:
+    """Tell whoever started us; there is one message, and then the end of the pipe."""
+    if descriptor is not None:
+        with os.fdopen(descriptor, "w") as pipe:
+            pipe.write(json.dumps(message))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
