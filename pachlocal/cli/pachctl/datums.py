@@ -10,6 +10,7 @@ from pachlocal.cli.pachctl.jobs import job_of
 from pachlocal.cli.pachctl.options import command, output_options, pass_session, project_option
 from pachlocal.cli.pachctl.printing import exact, paint, print_raw, seconds_of, size, span
 from pachlocal.cli.pachctl.references import JOB, JobReference
+from pachlocal.cli.pachctl.repos import full_name
 from pachlocal.cli.pachctl.session import Session
 from pachlocal.cli.pachctl.tables import Table, align
 from pachlocal.proto import pfs_pb2, pps_pb2
@@ -78,9 +79,12 @@ def _set_project(source: pps_pb2.Input, project: str) -> None:
 
 
 def _place(file: pfs_pb2.File) -> str:
+    return f"{_repo(file)}@{file.commit.id}:{file.path}"
+
+
+def _repo(file: pfs_pb2.File) -> str:
     repo = file.commit.repo
-    name = f"{repo.project.name}/{repo.name}"
-    return f"{name}@{file.commit.id}:{file.path}"
+    return f"{repo.project.name}/{full_name(repo)}"
 
 
 def _seconds(stats: pps_pb2.ProcessStats) -> float:
@@ -110,10 +114,10 @@ def inspect_datum(
     print(f"State\t{pps_pb2.DatumState.Name(info.state)}")
     print(f"Data Downloaded\t{size(stats.download_bytes)}")
     print(f"Data Uploaded\t{size(stats.upload_bytes)}")
-    print(f"Total Time\t{_seconds(stats):.9g}s")
-    print(f"Download Time\t{exact(stats.download_time)}")
-    print(f"Process Time\t{exact(stats.process_time)}")
-    print(f"Upload Time\t{exact(stats.upload_time)}")
+    print(f"Total Time\t{exact(_seconds(stats))}")
+    print(f"Download Time\t{exact(seconds_of(stats.download_time))}")
+    print(f"Process Time\t{exact(seconds_of(stats.process_time))}")
+    print(f"Upload Time\t{exact(seconds_of(stats.upload_time))}")
     print("PFS State:")
     _print_places([info.pfs_state] if info.HasField("pfs_state") else [])
     print("Inputs:")
@@ -123,8 +127,7 @@ def inspect_datum(
 def _print_places(files: Iterable[pfs_pb2.File]) -> None:
     lines = ["  REPO\tCOMMIT\tPATH\t"]
     for file in files:
-        repo = file.commit.repo
-        lines.append(f"  {repo.project.name}/{repo.name}\t{file.commit.id}\t{file.path}\t")
+        lines.append(f"  {_repo(file)}\t{file.commit.id}\t{file.path}\t")
     for line in align(lines, minimum=10, padding=3):
         print(line)
 

@@ -54,9 +54,11 @@ def diff_file(
         return
     table = Table("OP\tSIZE   \tNAME")
     for pair in pairs:
-        for sign, color, field in (("+", "green", "new_file"), ("-", "red", "old_file")):
-            if pair.HasField(field):
-                info: pfs_pb2.FileInfo = getattr(pair, field)
+        for sign, color, there, info in (
+            ("+", "green", pair.HasField("new_file"), pair.new_file),
+            ("-", "red", pair.HasField("old_file"), pair.old_file),
+        ):
+            if there:
                 table.row(paint(sign, color), size(info.size_bytes), info.file.path, closed=False)
     table.flush()
 
@@ -67,8 +69,7 @@ def _print_difference(session: Session, pair: pfs_pb2.DiffFileResponse) -> None:
         if pfs_pb2.FileType.FILE not in (pair.old_file.file_type, pair.new_file.file_type):
             return
         sides = []
-        for side in ("old", "new"):
-            info: pfs_pb2.FileInfo = getattr(pair, f"{side}_file")
+        for side, info in (("old", pair.old_file), ("new", pair.new_file)):
             path = folder / side
             with path.open("wb") as out:
                 if info.file_type == pfs_pb2.FileType.FILE:

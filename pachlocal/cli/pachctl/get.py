@@ -141,19 +141,15 @@ def unpack(tar: tarfile.TarFile, prefix: str, folder: Path) -> None:
     """
     root = folder.resolve()  # what it leads to; a link that the user has put there is fine
     for entry in tar:
-        if not (entry.isfile() or entry.isdir()):
-            continue
         path = root / _below(entry.name, prefix)
         if ".." in path.parts or not path.resolve().is_relative_to(root):
             raise CliError(f"{entry.name} leads outside {folder}: it isn't written")
         if entry.isdir():
             path.mkdir(parents=True, exist_ok=True)
-            continue
-        path.parent.mkdir(parents=True, exist_ok=True)
-        content = tar.extractfile(entry)
-        assert content is not None  # noqa: S101  # it is a file
-        with path.open("wb") as out:
-            shutil.copyfileobj(content, out, _CHUNK)
+        elif entry.isfile() and (content := tar.extractfile(entry)):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("wb") as out:
+                shutil.copyfileobj(content, out, _CHUNK)
 
 
 def _below(name: str, prefix: str) -> PurePosixPath:

@@ -175,7 +175,7 @@ def _print_workers(statuses: Iterable[pps_pb2.WorkerStatus], full_timestamps: bo
 
 def limit(details: Message, field: str) -> str:
     """Write a timeout; a dash if there is none."""
-    return exact(getattr(details, field)) if details.HasField(field) else "-"
+    return exact(seconds_of(getattr(details, field))) if details.HasField(field) else "-"
 
 
 def workers_wanted(spec: pps_pb2.ParallelismSpec) -> str:

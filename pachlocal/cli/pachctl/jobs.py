@@ -90,7 +90,8 @@ def list_job(
     name = session.project(project)
     projects = [] if all_projects else [pfs_pb2.Project(name=name)]
     if job_set:
-        by_id = pps_pb2.InspectJobSetRequest(job_set=pps_pb2.JobSet(id=job_set), details=True)
+        ids = pps_pb2.JobSet(id=job_set)
+        by_id = pps_pb2.InspectJobSetRequest(job_set=ids, details=raw is not None)
         infos: Iterable[pps_pb2.JobInfo] = session.server.pps.InspectJobSet(by_id)
     elif pipeline or expand:
         request = pps_pb2.ListJobRequest(

@@ -72,9 +72,8 @@ def seconds_of(value: Timestamp | Duration) -> float:
     return value.seconds + value.nanos / 1e9
 
 
-def exact(value: Duration) -> str:
-    """Write a duration exactly, with units: 1h5m0.25s."""
-    seconds = seconds_of(value)
+def exact(seconds: float) -> str:
+    """Write a length of time exactly, with units: 1h5m0.25s."""
     if 0 < abs(seconds) < 1:
         return f"{seconds * 1000:.10g}ms"
     hours, rest = divmod(seconds, _HOUR)

@@ -121,8 +121,8 @@ class _Upload:
         except Exception as problem:
             self._problem = problem
             self._started.wait()
-            assert self._call is not None  # noqa: S101  # set before the event is
-            self._call.cancel()
+            if self._call is not None:
+                self._call.cancel()
 
     def _requests(self) -> Iterator[pfs_pb2.ModifyFileRequest]:
         yield pfs_pb2.ModifyFileRequest(set_commit=self._commit)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 
 _PAGE = 50  # lines after which the header comes again
 _ESCAPES = re.compile("\x1b\\[[0-9;]*m")
@@ -59,7 +60,7 @@ class Table:
         self._header = header
         self._live = live
         self._lines = [header]
-        self._live_widths = [0] * header.count("\t")
+        self._widths = [_width(title) for title in header.split("\t")[:-1]]
 
     def row(self, *cells: str, closed: bool = True) -> None:
         """Add a row.
@@ -84,12 +85,11 @@ class Table:
         self._lines = []
 
     def _print_now(self, line: str) -> None:
-        widest = "\t".join("x" * width for width in self._live_widths) + "\t"
-        *lines, guide = align([*self._lines, line, widest])
+        cells = [_width(cell) for cell in line.split("\t")[:-1]]
+        self._widths = [max(pair) for pair in zip_longest(self._widths, cells, fillvalue=0)]
+        # A line of the widths known so far makes room, and isn't printed.
+        room = "".join(" " * width + "\t" for width in self._widths)
+        *lines, _ = align([*self._lines, line, room])
         self._lines = []
-        cells = line.split("\t")[:-1]
-        known = [*self._live_widths, *[0] * len(cells)]
-        self._live_widths = [max(_width(cell), known[at]) for at, cell in enumerate(cells)]
-        del guide
         sys.stdout.write("".join(text + "\n" for text in lines))
         sys.stdout.flush()

@@ -1,0 +1,229 @@
+import io
+import subprocess
+import sys
+import tarfile
+import time
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from pachctl_fake import FakeServer, tar_of
+
+from pachlocal.cli.pachctl.errors import CliError
+from pachlocal.cli.pachctl.get import unpack
+from pachlocal.proto import pfs_pb2
+
+PACHCTL = [
+    sys.executable,
+    "-c",
+    "import sys; from pachlocal.cli.pachctl import main; sys.exit(main())",
+]
+
+
+def kinds(requests: list[pfs_pb2.ModifyFileRequest]) -> list[str]:
+    return [request.WhichOneof("body") or "" for request in requests]
+
+
+def test_a_file_replaces_what_was_there(fake: FakeServer, pachctl: Any, tmp_path: Path) -> None:
+    fake.files["/iris.csv"] = b"old"
+    (tmp_path / "iris.csv").write_bytes(b"new")
+
+    assert pachctl("put", "file", "data@master", "-f", str(tmp_path / "iris.csv")) == (0, "", "")
+    assert fake.called() == ["InspectRepo", "ModifyFile"]
+    stream = fake.last("ModifyFile")
+    assert kinds(stream) == ["set_commit", "delete_file", "add_file"]
+    assert stream[0].set_commit.branch.name == "master"
+    assert stream[0].set_commit.repo.project.name == "default"
+    assert fake.files == {"/iris.csv": b"new"}
+
+
+def test_or_is_added_to_it(fake: FakeServer, pachctl: Any, tmp_path: Path) -> None:
+    fake.files["/iris.csv"] = b"old"
+    (tmp_path / "iris.csv").write_bytes(b"new")
+
+    pachctl("put", "file", "data@master", "-a", "-f", str(tmp_path / "iris.csv"))
+    assert fake.files == {"/iris.csv": b"oldnew"}
+
+
+def test_large_files_go_in_pieces_and_empty_ones_without_content(
+    fake: FakeServer, pachctl: Any, tmp_path: Path
+) -> None:
+    content = bytes(range(256)) * 20_000  # 4.9 MiB
+    (tmp_path / "large").write_bytes(content)
+    (tmp_path / "empty").write_bytes(b"")
+
+    pachctl("put", "file", "data@master:/d", "-r", "-f", str(tmp_path))
+    added = [it.add_file for it in fake.last("ModifyFile") if it.HasField("add_file")]
+    assert [(it.path, it.WhichOneof("source"), len(it.raw.value)) for it in added] == [
+        ("/d/empty", None, 0),
+        ("/d/large", "raw", 2 << 20),
+        ("/d/large", "raw", 2 << 20),
+        ("/d/large", "raw", len(content) - (4 << 20)),
+    ]
+    assert fake.files == {"/d/empty": b"", "/d/large": content}
+
+
+def test_several_sources_and_lists_of_them(fake: FakeServer, pachctl: Any, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).write_text(name)
+    (tmp_path / "list").write_text(f"{tmp_path / 'a'}\n\nhttps://host/x/c.csv\n")
+
+    pachctl("put", "file", "data@m:/d", "-f", str(tmp_path / "a"), "-f", str(tmp_path / "b"))
+    assert fake.files == {"/d/a": b"a", "/d/b": b"b"}
+    pachctl("put", "file", "data@m", "-i", str(tmp_path / "list"))
+    url = fake.last("ModifyFile")[-1].add_file
+    assert (url.path, url.url.URL) == ("c.csv", "https://host/x/c.csv")
+
+
+def test_nothing_is_sent_when_a_source_is_missing(
+    fake: FakeServer, pachctl: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "a").write_text("a")
+
+    outcome = pachctl("put", "file", "d@m", "-f", str(tmp_path / "a"), "-f", str(tmp_path / "no"))
+    assert outcome == (1, "", f"pachctl: {tmp_path / 'no'}: no such file\n")
+    assert fake.called() == []
+
+
+def test_a_missing_repo_is_told_before_the_stream(
+    fake: FakeServer, pachctl: Any, tmp_path: Path
+) -> None:
+    fake.answers["InspectRepo"] = (grpc.StatusCode.NOT_FOUND, "repo default/d not found")
+    (tmp_path / "a").write_text("a")
+
+    outcome = pachctl("put", "file", "d@m", "-f", str(tmp_path / "a"))
+    assert outcome == (1, "", "pachctl: repo default/d not found\n")
+    assert fake.called() == ["InspectRepo"]
+
+
+def test_a_source_that_fails_half_way_leaves_nothing(
+    fake: FakeServer, pachctl: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(source: str) -> Any:
+        yield b"half"
+        raise CliError(f"{source}: gone")
+
+    monkeypatch.setattr("pachlocal.cli.pachctl.put._read", fail)
+    (tmp_path / "a").write_text("a")
+
+    outcome = pachctl("put", "file", "d@m", "-f", str(tmp_path / "a"))
+    assert (outcome.code, outcome.err) == (1, f"pachctl: {tmp_path / 'a'}: gone\n")
+    deadline = time.monotonic() + 5
+    while not fake.aborted_streams and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert fake.aborted_streams == 1
+    assert fake.files == {}
+
+
+def test_the_server_s_refusal_of_a_stream_is_told(
+    fake: FakeServer, pachctl: Any, tmp_path: Path
+) -> None:
+    fake.answers["ModifyFile"] = (grpc.StatusCode.UNKNOWN, "commit d@m has already finished")
+    (tmp_path / "a").write_text("a")
+
+    outcome = pachctl("put", "file", "d@m", "-f", str(tmp_path / "a"))
+    assert outcome == (1, "", "pachctl: commit d@m has already finished\n")
+
+
+def test_standard_input(fake: FakeServer) -> None:
+    command = [*PACHCTL, "put", "file", "d@m:/in", "-f", "-"]
+    content = b"x" * 100_000
+    done = subprocess.run(command, input=content, capture_output=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert fake.files == {"/in": content}
+
+
+def test_a_file_is_printed_as_it_is(fake: FakeServer) -> None:
+    fake.files["/a"] = bytes(range(256))
+    done = subprocess.run([*PACHCTL, "get", "file", "d@m:a"], capture_output=True, check=False)
+
+    assert done.stdout == bytes(range(256))
+
+
+def test_only_a_whole_file_takes_the_name(fake: FakeServer, pachctl: Any, tmp_path: Path) -> None:
+    fake.files["/a"] = b"content"
+    target = tmp_path / "out"
+    target.write_text("old")
+
+    assert pachctl("get", "file", "d@m:/missing", "-o", str(target)).code == 1
+    assert target.read_text() == "old"
+    assert pachctl("get", "file", "d@m:/a", "-o", str(target)) == (0, "", "")
+    assert target.read_text() == "content"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    (tmp_path / "usual").touch()
+    assert target.stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
+def test_an_empty_file_is_made(fake: FakeServer, pachctl: Any, tmp_path: Path) -> None:
+    fake.files["/a"] = b""
+
+    assert pachctl("get", "file", "d@m:/a", "-o", str(tmp_path / "out")).code == 0
+    assert (tmp_path / "out").read_bytes() == b""
+
+
+def test_a_directory_is_unpacked(fake: FakeServer, pachctl: Any, tmp_path: Path) -> None:
+    fake.answers["InspectFile"] = pfs_pb2.FileInfo(file=pfs_pb2.File(path="/d/"))
+    fake.files = {"/d/": b"", "/d/a": b"a", "/d/e/": b"", "/d/e/b": b"b" * 100_000}
+
+    assert pachctl("get", "file", "d@m:/d", "-r", "-o", str(tmp_path / "out")) == (0, "", "")
+    found = {
+        str(path.relative_to(tmp_path / "out")): path.read_bytes()
+        for path in (tmp_path / "out").rglob("*")
+        if path.is_file()
+    }
+    assert found == {"a": b"a", "e/b": b"b" * 100_000}
+
+
+def test_a_directory_needs_a_place(fake: FakeServer, pachctl: Any) -> None:
+    assert pachctl("get", "file", "d@m:/d", "-r").code == 2
+
+
+def open_tar(content: bytes) -> tarfile.TarFile:
+    return tarfile.open(fileobj=io.BytesIO(content), mode="r|")
+
+
+def test_a_single_file_takes_the_given_name(tmp_path: Path) -> None:
+    with open_tar(tar_of({"/a.csv": b"x"})) as tar:
+        unpack(tar, "/a.csv", tmp_path / "out.csv")
+
+    assert (tmp_path / "out.csv").read_bytes() == b"x"
+
+
+@pytest.mark.parametrize("name", ["/../evil", "/d/../../evil", "/d/../evil", "../../evil"])
+def test_nothing_is_written_outside(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "a" / "b"
+    with (
+        open_tar(tar_of({"/ok": b"x", name: b"evil"})) as tar,
+        pytest.raises(CliError, match="leads outside"),
+    ):
+        unpack(tar, "/", folder)
+
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["ok"]
+
+
+def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out" / "d").symlink_to(tmp_path / "elsewhere")
+
+    with (
+        open_tar(tar_of({"/d/x": b"evil"})) as tar,
+        pytest.raises(CliError, match="leads outside"),
+    ):
+        unpack(tar, "/", tmp_path / "out")
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_links_and_devices_are_left_out(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE):
+            entry = tarfile.TarInfo(f"/odd{kind!r}")
+            entry.type, entry.linkname = kind, "/etc/passwd"
+            tar.addfile(entry)
+    with open_tar(buffer.getvalue()) as tar:
+        unpack(tar, "/", tmp_path)
+
+    assert list(tmp_path.iterdir()) == []
