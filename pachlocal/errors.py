@@ -39,6 +39,10 @@ class ConflictError(PachError):
     """The state of the store forbids the request; the real server answers code Unknown here."""
 
 
+class UnavailableError(PachError):
+    """The request can be answered later."""
+
+
 class UnsupportedError(PachError):
     """The real server could; one machine can't."""
 

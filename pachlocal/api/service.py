@@ -13,7 +13,6 @@ from typing import Any, NoReturn, TypeAlias
 
 import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
-from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from pachlocal import errors
@@ -28,6 +27,7 @@ _CODES: dict[type[errors.PachError], grpc.StatusCode] = {
     errors.InvalidArgumentError: grpc.StatusCode.INVALID_ARGUMENT,
     errors.FailedPreconditionError: grpc.StatusCode.FAILED_PRECONDITION,
     errors.ConflictError: grpc.StatusCode.UNKNOWN,
+    errors.UnavailableError: grpc.StatusCode.UNAVAILABLE,
     errors.UnsupportedError: grpc.StatusCode.UNIMPLEMENTED,
     errors.DamagedStoreError: grpc.StatusCode.DATA_LOSS,
 }
@@ -91,7 +91,7 @@ def _handler(method: MethodDescriptor, implementation: object) -> grpc.RpcMethod
     result: grpc.RpcMethodHandler[Any, Any] = make(
         wrapped,
         request_deserializer=GetMessageClass(method.input_type).FromString,
-        response_serializer=Message.SerializeToString,
+        response_serializer=GetMessageClass(method.output_type).SerializeToString,
     )
     return result
 

@@ -122,9 +122,9 @@ def status(root: Path) -> None:
     click.echo(f"process  {running.pid}")
     click.echo(f"store    {root}")
     click.echo(f"runtime  {running.runtime}")
-    from pachlocal.cli import worker_table  # gRPC takes a while to load
+    from pachlocal.cli.worker_table import show  # gRPC takes a while to load
 
-    worker_table.show(running.address)
+    show(running.address)
 
 
 @cli.command()

@@ -70,7 +70,7 @@ def create(
             raise ConflictError(f"{new_head.name} is not a commit of repo {branch.repo}")
         set_head(tx, key, new_head.key)
     elif existing is None or (changed and sources):
-        _renew_head(tx, key, branch, sources)
+        renew_head(tx, key)
     _check_dag(tx.connection, key, branch)
     return key
 
@@ -79,19 +79,24 @@ def _ensure_with_head(tx: Transaction, branch: BranchName) -> int:
     key = find(tx.connection, branch)
     if key is None:
         key = ensure(tx, branch)
-        _renew_head(tx, key, branch, ())
+        renew_head(tx, key)
     return key
 
 
-def _renew_head(tx: Transaction, key: int, branch: BranchName, sources: Sequence[int]) -> None:
-    """Give a branch a commit that shows its provenance, with its former head's content."""
-    own = commits.find_in_set(tx.connection, branch.repo, tx.id)
+def renew_head(tx: Transaction, key: int) -> None:
+    """Give a branch a commit that shows its provenance, with its former head's content.
+
+    Finished when the branch has no provenance, open otherwise, for whoever computes it.
+    """
+    name = by_key(tx.connection, key).name
+    sources = _direct(tx.connection, key)
+    own = commits.find_in_set(tx.connection, name.repo, tx.id)
     if own is not None:  # a sibling branch of this transaction
         set_head(tx, key, own.key)
         return
     commit = commits.insert(
         tx,
-        branch,
+        name,
         parent=head(tx.connection, key),
         origin=OriginKind.AUTO,
         finished=not sources,
@@ -178,6 +183,17 @@ def set_head(tx: Transaction, key: int, commit: int, *, moved: bool = True) -> N
     tx.connection.execute("UPDATE branches SET head_id = ? WHERE id = ?", (commit, key))
     if moved:
         tx.moved.append(key)
+
+
+def clear_head(tx: Transaction, key: int) -> None:
+    """Leave a branch without a commit, until it is given one."""
+    tx.connection.execute("UPDATE branches SET head_id = NULL WHERE id = ?", (key,))
+
+
+def with_head(connection: Connection, commit: int) -> list[int]:
+    """Return the rows of the branches that point at a commit."""
+    rows = connection.execute("SELECT id FROM branches WHERE head_id = ? ORDER BY id", (commit,))
+    return [row["id"] for row in rows]
 
 
 def has_provenance(connection: Connection, key: int) -> bool:

@@ -128,6 +128,13 @@ def diff_files(
         yield after, _joined(new_at, path), before, _joined(old_at, path)
 
 
+def is_changed(objects: Reader, parent: CommitInfo | None, commit: CommitInfo, path: str) -> bool:
+    """Whether a commit made a path other than it is in the commit before."""
+    cleaned = paths.clean(path)
+    before = tree.lookup(objects, parent.root, cleaned) if parent else None
+    return before != tree.lookup(objects, commit.root, cleaned)
+
+
 def _joined(folder: str, path: str) -> str:
     return folder.rstrip("/") + path
 

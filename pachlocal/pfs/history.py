@@ -152,3 +152,29 @@ def list_commit_sets(connection: Connection, project: str = "") -> Iterator[list
         shown = [info for info in members if project in ("", info.name.repo.project)]
         if shown:
             yield shown
+
+
+def provenance(connection: Connection, info: CommitInfo) -> list[CommitInfo]:
+    """Return all commits that one was made from, directly or not, the nearest first."""
+    return _reach(connection, info, "commit_id", "provenance_id")
+
+
+def subvenance(connection: Connection, info: CommitInfo) -> list[CommitInfo]:
+    """Return all commits that were made from one, directly or not, the nearest first."""
+    return _reach(connection, info, "provenance_id", "commit_id")
+
+
+def _reach(connection: Connection, info: CommitInfo, near: str, far: str) -> list[CommitInfo]:
+    rows = connection.execute(
+        f"""
+        WITH RECURSIVE reached (id, depth) AS (
+            SELECT {far}, 1 FROM commit_provenance WHERE {near} = ?
+            UNION
+            SELECT {far}, depth + 1 FROM reached JOIN commit_provenance ON {near} = reached.id
+        )
+        {commits.SELECT} JOIN (SELECT id, MIN(depth) AS depth FROM reached GROUP BY id) AS r
+        ON r.id = commits.id ORDER BY r.depth, commits.id
+        """,
+        (info.key,),
+    )
+    return list(commits.from_rows(connection, rows.fetchall()))

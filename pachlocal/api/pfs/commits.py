@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from google.protobuf.empty_pb2 import Empty
 
-from pachlocal.api import waiting, wire
+from pachlocal.api import pick, waiting, wire
 from pachlocal.api.service import Context
-from pachlocal.errors import ConflictError, NotFoundError
-from pachlocal.pfs import branches, commits, history, resolve
+from pachlocal.errors import ConflictError, NotFoundError, UnavailableError
+from pachlocal.pfs import branches, commits, files, history, removal, resolve
 from pachlocal.pfs.filesystem import FileSystem
 from pachlocal.pfs.history import Filter
 from pachlocal.pfs.names import BranchName
@@ -17,6 +17,8 @@ from pachlocal.pfs.records import CommitInfo, OriginKind
 from pachlocal.pps import pipelines
 from pachlocal.proto import pfs_pb2
 from pachlocal.storage.database import Connection
+
+_MAX_WALK = 10_000  # commits, as on the real server
 
 
 class CommitCalls:
@@ -129,6 +131,89 @@ class CommitCalls:
                     commit_set=pfs_pb2.CommitSet(id=members[0].name.id),
                     commits=map(answer.commit_info, members),
                 )
+
+    def squash_commit_set(self, request: pfs_pb2.SquashCommitSetRequest, context: Context) -> Empty:
+        """Remove the commits of a set; what follows keeps their data."""
+        with self.files.transaction() as tx:
+            removal.squash_set(tx, request.commit_set.id)
+        return Empty()
+
+    def drop_commit_set(self, request: pfs_pb2.DropCommitSetRequest, context: Context) -> Empty:
+        """Remove the commits of a set with their data."""
+        with self.files.transaction() as tx:
+            removal.drop_set(tx, request.commit_set.id)
+        return Empty()
+
+    def squash_commit(
+        self, request: pfs_pb2.SquashCommitRequest, context: Context
+    ) -> pfs_pb2.SquashCommitResponse:
+        """Remove a commit; what follows keeps its data."""
+        with self.files.transaction() as tx:
+            info = resolve.resolve(tx.connection, *wire.commit_name(request.commit))
+            removal.squash_commit(tx, info, recursive=request.recursive)
+        return pfs_pb2.SquashCommitResponse()
+
+    def drop_commit(
+        self, request: pfs_pb2.DropCommitRequest, context: Context
+    ) -> pfs_pb2.DropCommitResponse:
+        """Remove a commit with its data."""
+        with self.files.transaction() as tx:
+            info = resolve.resolve(tx.connection, *wire.commit_name(request.commit))
+            removal.drop_commit(tx, info, recursive=request.recursive)
+        return pfs_pb2.DropCommitResponse()
+
+    def find_commits(
+        self, request: pfs_pb2.FindCommitsRequest, context: Context
+    ) -> Iterator[pfs_pb2.FindCommitsResponse]:
+        """Yield the commits, from one back, that changed a file; last, how far it looked."""
+        answer = wire.Wire(context)
+        found = searched = 0
+        with self.files.snapshot() as connection:
+            start = resolve.resolve(connection, *wire.commit_name(request.start))
+            last = start
+            line = history.list_commits(connection, start.name.repo, Filter(to=start))
+            for info in line:
+                if info.finished is None:
+                    raise UnavailableError(f"commit {info.name} not finished")
+                last = info
+                parent = commits.parent_of(connection, info)
+                if files.is_changed(self.files.objects, parent, info, request.file_path):
+                    found += 1
+                    yield pfs_pb2.FindCommitsResponse(
+                        found_commit=answer.commit(info.name, info.branch),
+                        commits_searched=searched,
+                    )
+                searched += 1
+                if request.limit and found == request.limit:
+                    break
+        yield pfs_pb2.FindCommitsResponse(
+            last_searched_commit=answer.commit(last.name, last.branch), commits_searched=searched
+        )
+
+    def walk_commit_provenance(
+        self, request: pfs_pb2.WalkCommitProvenanceRequest, context: Context
+    ) -> Iterator[pfs_pb2.CommitInfo]:
+        """Yield all commits that some were made from, the nearest first."""
+        return self._walk(request, history.provenance, context)
+
+    def walk_commit_subvenance(
+        self, request: pfs_pb2.WalkCommitSubvenanceRequest, context: Context
+    ) -> Iterator[pfs_pb2.CommitInfo]:
+        """Yield all commits that were made from some, the nearest first."""
+        return self._walk(request, history.subvenance, context)
+
+    def _walk(
+        self,
+        request: pfs_pb2.WalkCommitProvenanceRequest | pfs_pb2.WalkCommitSubvenanceRequest,
+        reach: Callable[[Connection, CommitInfo], list[CommitInfo]],
+        context: Context,
+    ) -> Iterator[pfs_pb2.CommitInfo]:
+        answer = wire.Wire(context)
+        with self.files.snapshot() as connection:
+            for picker in request.start:
+                start = pick.commit(connection, picker)
+                for info in reach(connection, start)[: request.max_commits or _MAX_WALK]:
+                    yield answer.commit_info(info)
 
     def _await(
         self, info: CommitInfo, state: pfs_pb2.CommitState.ValueType, context: Context

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from google.protobuf.empty_pb2 import Empty
 
-from pachlocal.api import wire
+from pachlocal.api import pick, wire
 from pachlocal.api.service import Context
 from pachlocal.errors import FailedPreconditionError, UnsupportedError
 from pachlocal.pfs import branches, repos, resolve
@@ -15,6 +15,8 @@ from pachlocal.pfs.names import USER, RepoName
 from pachlocal.pps import pipelines
 from pachlocal.proto import pfs_pb2
 from pachlocal.storage.database import Connection
+
+_MAX_WALK = 10_000  # branches, as on the real server
 
 
 class RepoCalls:
@@ -150,6 +152,46 @@ class RepoCalls:
         with self.files.transaction() as tx:
             branches.delete(tx, wire.branch_name(request.branch), force=request.force)
         return Empty()
+
+    def walk_branch_provenance(
+        self, request: pfs_pb2.WalkBranchProvenanceRequest, context: Context
+    ) -> Iterator[pfs_pb2.BranchInfo]:
+        """Yield all branches that some are computed from."""
+        answer = wire.Wire(context)
+        with self.files.snapshot() as connection:
+            for picker in request.start:
+                start = branches.inspect(connection, pick.branch(picker))
+                for name in start.provenance[: request.max_branches or _MAX_WALK]:
+                    yield answer.branch_info(branches.inspect(connection, name))
+
+    def walk_branch_subvenance(
+        self, request: pfs_pb2.WalkBranchSubvenanceRequest, context: Context
+    ) -> Iterator[pfs_pb2.BranchInfo]:
+        """Yield all branches that are computed from some."""
+        answer = wire.Wire(context)
+        with self.files.snapshot() as connection:
+            for picker in request.start:
+                start = branches.inspect(connection, pick.branch(picker))
+                for name in start.subvenance[: request.max_branches or _MAX_WALK]:
+                    yield answer.branch_info(branches.inspect(connection, name))
+
+    def repos_summary(
+        self, request: pfs_pb2.ReposSummaryRequest, context: Context
+    ) -> pfs_pb2.ReposSummaryResponse:
+        """Return how many repos some projects have, and how large they are."""
+        with self.files.snapshot() as connection:
+            summaries = []
+            for picker in request.projects:
+                project = repos.inspect_project(connection, pick.project(picker)).name
+                sizes = [info.size for info in repos.list_repos(connection, USER, [project])]
+                summaries.append(
+                    pfs_pb2.ReposSummary(
+                        project=pfs_pb2.Project(name=project),
+                        user_repo_count=len(sizes),
+                        size_bytes=sum(sizes),
+                    )
+                )
+        return pfs_pb2.ReposSummaryResponse(summaries=summaries)
 
     def delete_all(self, request: Empty, context: Context) -> Empty:
         """Delete all repos and projects."""
