@@ -9,6 +9,7 @@ import click
 from pachlocal.cli.pachctl.options import command, output_options, pass_session, project_option
 from pachlocal.cli.pachctl.printing import moment, print_raw, seconds_of
 from pachlocal.cli.pachctl.references import BRANCH, REPO, Reference, parse
+from pachlocal.cli.pachctl.repos import full_name
 from pachlocal.cli.pachctl.session import Session
 from pachlocal.cli.pachctl.tables import Table
 from pachlocal.proto import pfs_pb2
@@ -91,7 +92,8 @@ def inspect_branch(
     if info.HasField("head"):
         print(f"Head Commit: {info.head.repo.name}@{info.head.id}")
     if info.provenance:
-        print("Provenance: " + " ".join(f"{it.repo.name}@{it.name}" for it in info.provenance))
+        origins = (f"{full_name(it.repo)}@{it.name}" for it in info.provenance)
+        print("Provenance: " + " ".join(origins))
     if info.HasField("trigger"):
         print(f"Trigger: {_trigger(info.trigger)}")
     if info.created_by:

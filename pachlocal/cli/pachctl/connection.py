@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _MAX_MESSAGE = 20 * 1024 * 1024  # both ways, as every client and server of Pachyderm has it
 _NO_HOST = ("dns resolution failed", "errors resolving")
-_NO_SERVER = ("failed to connect", "handshake", "http1", "preface")
+_NO_SERVER = ("failed to connect", "handshake", "http1", "preface", "header with status")
 _CONNECT_TIMEOUT_MS = 5_000  # for hosts that swallow packets; a refused connection fails at once
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 import click
 
@@ -46,8 +47,10 @@ def _print_files(infos: Iterable[pfs_pb2.FileInfo], raw: str | None) -> None:
         print_raw(infos, raw)
         return
     # No table: a directory of a million files comes line by line. The header has room for a size.
+    rest = iter(infos)
+    first = next(rest, None)  # an error comes here, instead of the header
     print("SIZE   \tNAME")
-    for info in infos:
+    for info in chain([first] if first else [], rest):
         print(f"{size(info.size_bytes)}\t{info.file.path}")
 
 

@@ -172,6 +172,12 @@ def test_list_file(fake: FakeServer, pachctl: Any) -> None:
         "SIZE   \tNAME\n4.444KiB\t/iris.csv\n112B\t/test/\n"
     )
     assert fake.last("ListFile").file.path == "/"
+    fake.answers["ListFile"] = (grpc.StatusCode.NOT_FOUND, "repo default/data not found")
+    assert pachctl("list", "file", "data@master") == (
+        1,
+        "",
+        "pachctl: repo default/data not found\n",
+    )
 
 
 def test_deleting_files(fake: FakeServer, pachctl: Any) -> None:
