@@ -80,16 +80,17 @@ class FileSystem:
             base, _ = _target(connection, target, branch)
             before = commits.base_root(connection, base)
         after = tree.apply(writer, before, changes)
-        writer.flush()
+        writer.prepare()
         with self.transaction() as tx:
             now, new_on = _target(tx.connection, target, branch)
             if commits.base_root(tx.connection, now) != before:
                 return False
             commit = now if new_on is None else history.start(tx, new_on)
             assert commit is not None  # noqa: S101 - the open commit that is written to
-            written = commits.set_root(tx, self.objects, commit, after)
+            written = commits.set_root(tx, writer, commit, after)
             if new_on is not None:
-                commits.finish(tx, self.objects, written)
+                commits.finish(tx, writer, written)
+            writer.write_into(tx.connection)
         return True
 
     def close(self) -> None:

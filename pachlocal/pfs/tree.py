@@ -14,7 +14,7 @@ Trees are immutable values named by the hash of their root node; None is the emp
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import lru_cache
@@ -24,7 +24,7 @@ import msgpack
 from blake3 import blake3
 
 from pachlocal.pfs import paths
-from pachlocal.pfs.content import Content, Objects, Reader, concatenate
+from pachlocal.pfs.content import Content, Objects, Reader, chunks_of, concatenate
 
 Hash: TypeAlias = bytes
 Root: TypeAlias = "Hash | None"
@@ -232,29 +232,33 @@ def diff(
             )
 
 
-def objects_of(objects: Reader, root: Hash, seen: set[Hash]) -> Iterator[tuple[Hash, str]]:
-    """Yield (name, what it is) of every object that a tree needs and `seen` lacks; adds to `seen`.
+def visit(objects: Reader, root: Hash, seen: set[Hash], usable: Callable[[Hash], bool]) -> None:
+    """Go through every object that a tree needs, once.
 
-    Nodes are yielded before they are loaded, so that a reader can say which one is missing.
+    Args:
+        objects: Where they are.
+        root: The tree.
+        seen: Those to pass over; the others are added.
+        usable: Called with each name, before the object is read; what isn't usable isn't read.
     """
     if root in seen:
         return
     seen.add(root)
-    yield root, "tree node"
+    if not usable(root):
+        return
     node = _load(objects, root)
     for ref in node.children:
-        yield from objects_of(objects, ref.hash, seen)
+        visit(objects, ref.hash, seen, usable)
     for entry in node.entries:
         if entry.is_folder:
-            yield from objects_of(objects, entry.hash, seen)
+            visit(objects, entry.hash, seen, usable)
         elif entry.hash not in seen:
             seen.add(entry.hash)
-            yield entry.hash, "chunk list" if entry.kind is Kind.CHUNKED else "chunk"
-            if entry.kind is Kind.CHUNKED:
-                for name, _ in msgpack.unpackb(objects.get(entry.hash)):
+            if usable(entry.hash) and entry.kind is Kind.CHUNKED:
+                for name, _ in chunks_of(objects, entry.content):
                     if name not in seen:
                         seen.add(name)
-                        yield name, "chunk"
+                        usable(name)
 
 
 # --- one folder ---------------------------------------------------------------------------------

@@ -143,22 +143,25 @@ class JobRun:
         while (datum := self._take()) is not None:
             with self._files.snapshot() as connection:
                 files = load_files(connection, datum.files, leaves)
-            slot.begin(self._job.id, datum.id)
-            try:
-                result = processor.process(files, self._journal(slot, datum))
-            finally:
-                slot.rest()
-            if self._leaving.is_set():
-                return  # it was interrupted; it will run again
-            with self._files.transaction() as tx:
-                datum_store.record(
-                    tx,
-                    datum,
-                    result.state,
-                    output=result.output,
-                    attempts=result.attempts,
-                    stats=result.stats,
-                )
+            with ObjectWriter(self._files.objects) as objects:
+                slot.begin(self._job.id, datum.id)
+                try:
+                    result = processor.process(files, self._journal(slot, datum), objects)
+                finally:
+                    slot.rest()
+                if self._leaving.is_set():
+                    return  # it was interrupted; it will run again
+                objects.prepare()
+                with self._files.transaction() as tx:
+                    datum_store.record(
+                        tx,
+                        datum,
+                        result.state,
+                        output=result.output,
+                        attempts=result.attempts,
+                        stats=result.stats,
+                    )
+                    objects.write_into(tx.connection)
 
     def _take(self) -> DatumInfo | None:
         with self._taking:
@@ -199,16 +202,18 @@ class JobRun:
             jobs.set_state(tx, self._job, JobState.FINISHING)
         with self._files.snapshot() as connection:
             base = jobs.base_of(connection, self._job)
-        try:
-            with ObjectWriter(self._files.objects) as objects:
+        with ObjectWriter(self._files.objects) as objects:
+            try:
                 output = merge_output(self._files, objects, self._job, base)
-                meta = merge_meta(self._files, objects, self._job, self._crew.pipeline, base)
-        except DuplicateOutputError as error:
-            self._end(JobState.FAILURE, str(error))
-            return
-        with self._files.transaction() as tx:
-            if not jobs.by_key(tx.connection, self._job.key).state.is_terminal:
-                jobs.succeed(tx, self._files.objects, self._job, output, meta)
+            except DuplicateOutputError as error:
+                self._end(JobState.FAILURE, str(error))
+                return
+            meta = merge_meta(self._files, objects, self._job, self._crew.pipeline, base)
+            objects.prepare()
+            with self._files.transaction() as tx:
+                if not jobs.by_key(tx.connection, self._job.key).state.is_terminal:
+                    jobs.succeed(tx, objects, self._job, output, meta)
+                objects.write_into(tx.connection)
 
     def _end(self, state: JobState, reason: str) -> None:
         """End the job without results; what its datums did stays on record."""
@@ -216,6 +221,8 @@ class JobRun:
             base = jobs.base_of(connection, self._job)
         with ObjectWriter(self._files.objects) as objects:
             meta = merge_meta(self._files, objects, self._job, self._crew.pipeline, base)
-        with self._files.transaction() as tx:
-            if not jobs.by_key(tx.connection, self._job.key).state.is_terminal:
-                jobs.end_without_output(tx, self._files.objects, self._job, state, reason, meta)
+            objects.prepare()
+            with self._files.transaction() as tx:
+                if not jobs.by_key(tx.connection, self._job.key).state.is_terminal:
+                    jobs.end_without_output(tx, objects, self._job, state, reason, meta)
+                objects.write_into(tx.connection)

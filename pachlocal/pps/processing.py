@@ -59,8 +59,10 @@ class Processor:
     peer: Mapping[str, str]
     stopped: Callable[[], bool]
 
-    def process(self, datum: Datum, journal: Journal) -> Result:
+    def process(self, datum: Datum, journal: Journal, objects: ObjectWriter) -> Result:
         """Run the pipeline's command on a datum, up to `datum_tries` times.
+
+        The output is put into `objects`, to be written together with the result.
 
         With an `err_cmd`, it runs after each failure; when the last try fails and it doesn't, the
         datum has recovered: no output, and no failure of the job.
@@ -68,12 +70,12 @@ class Processor:
         spec = self.pipeline.spec
         result = Result(DatumState.FAILED, None, 0, Stats())
         for attempt in range(1, spec.datum_tries + 1):
-            result = self._try(datum, journal, attempt)
+            result = self._try(datum, journal, attempt, objects)
             if result.state is DatumState.SUCCESS or self.stopped():
                 break
         return result
 
-    def _try(self, datum: Datum, journal: Journal, attempt: int) -> Result:
+    def _try(self, datum: Datum, journal: Journal, attempt: int, objects: ObjectWriter) -> Result:
         spec = self.pipeline.spec
         env = self._environment(datum)
         journal.worker(f"beginning to process datum, try {attempt} of {spec.datum_tries}")
@@ -87,8 +89,7 @@ class Processor:
             journal.worker(f"finished running user code after {ran / 1e9:.3f} seconds")
             begun = time.monotonic_ns()
             try:
-                with ObjectWriter(self.objects) as objects:
-                    output, size_out = layout.collect(objects, self.worker.pfs)
+                output, size_out = layout.collect(objects, self.worker.pfs)
                 stats = Stats(laid, ran, time.monotonic_ns() - begun, size_in, size_out)
                 return Result(DatumState.SUCCESS, output, attempt, stats)
             except (PachError, OSError) as error:

@@ -39,6 +39,7 @@ class Database:
     def _connect(self) -> Connection:
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
         connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # has effect on a new file only
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")

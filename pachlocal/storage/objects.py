@@ -8,6 +8,7 @@ temporary name, fsynced and renamed before the row that makes them exist is comm
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +22,7 @@ from pachlocal.storage.database import Connection, Database
 INLINE_LIMIT = 64 * 1024  # bytes; larger objects are files
 _FLUSH_BYTES = 32 * 1024 * 1024
 _FLUSH_OBJECTS = 20_000
+_SWEEP_BATCH = 1000  # objects a transaction
 
 
 def hash_of(data: bytes) -> bytes:
@@ -35,6 +37,11 @@ class ObjectStore:
         self.database = database
         self._chunks = chunks
         self._chunks.mkdir(exist_ok=True)
+        with database.read() as connection:
+            row = connection.execute("SELECT epoch FROM store").fetchone()
+        self._epoch: int = row["epoch"]
+        self._sessions_changed = threading.Condition()
+        self._sessions: list[int] = []  # the epoch in which each open writer began
 
     def get(self, name: bytes) -> bytes:
         """Return an object's bytes, checked against its name.
@@ -51,10 +58,76 @@ class ObjectStore:
             raise DamagedStoreError(f"object {name.hex()} is damaged: its bytes have changed")
         return data
 
-    def missing(self, names: Iterable[bytes]) -> set[bytes]:
-        """Return those of the names that the store doesn't have."""
+    def begin_session(self) -> int:
+        """Note that a writer is at work, and return the epoch that it works in."""
+        with self._sessions_changed:
+            self._sessions.append(self._epoch)
+            return self._epoch
+
+    def end_session(self, epoch: int) -> None:
+        """Note that a writer is done: what it needs is now reachable, or never will be."""
+        with self._sessions_changed:
+            self._sessions.remove(epoch)
+            self._sessions_changed.notify_all()
+
+    def begin_collection(self) -> int:
+        """Begin a new epoch and return the one before.
+
+        What is put from now on survives the collection. What writers of the ended epoch put may not
+        be reachable yet: see `await_sessions`.
+        """
+        with self._sessions_changed:
+            with self.database.write() as connection:
+                connection.execute("UPDATE store SET epoch = epoch + 1")
+            self._epoch += 1
+            return self._epoch - 1
+
+    def await_sessions(self, epoch: int, timeout_s: float) -> bool:
+        """Wait until no writer of an epoch or before is at work; False when it takes too long."""
+        with self._sessions_changed:
+            return self._sessions_changed.wait_for(
+                lambda: all(began > epoch for began in self._sessions), timeout_s
+            )
+
+    def sweep(self, epoch: int, marked: set[bytes], *, dry_run: bool) -> tuple[int, int]:
+        """Delete what is not marked and has not been put after an epoch.
+
+        Returns:
+            How many objects these are, and how many bytes.
+        """
         with self.database.read() as connection:
-            return _missing(connection, names)
+            rows = connection.execute("SELECT hash, size FROM objects WHERE epoch <= ?", (epoch,))
+            doomed = [(row["hash"], row["size"]) for row in rows if row["hash"] not in marked]
+        if dry_run:
+            return len(doomed), sum(size for _, size in doomed)
+        count = size = 0
+        for start in range(0, len(doomed), _SWEEP_BATCH):
+            batch = doomed[start : start + _SWEEP_BATCH]
+            with self.database.write() as connection:
+                for name, length in batch:
+                    # It may have been put again meanwhile. Files go inside the transaction: a
+                    # writer looks for its files inside its own, and writes them anew.
+                    deleted = connection.execute(
+                        "DELETE FROM objects WHERE hash = ? AND epoch <= ?", (name, epoch)
+                    ).rowcount
+                    if deleted:
+                        self._path(name).unlink(missing_ok=True)
+                        count, size = count + 1, size + length
+        with self.database.write() as connection:
+            connection.execute("PRAGMA incremental_vacuum").fetchall()
+        return count, size
+
+    def remove_temporary_files(self) -> None:
+        """Remove what a crash left half-written; no writer may be at work."""
+        for file in self._chunks.glob("*/*.tmp"):
+            file.unlink()
+
+    def forget(self, names: Iterable[bytes]) -> None:
+        """Drop damaged objects: they count as missing, and putting their content heals them."""
+        with self.database.write() as connection:
+            for name in names:
+                connection.execute("DELETE FROM objects WHERE hash = ?", (name,))
+                self._path(name).unlink(missing_ok=True)
 
     def _path(self, name: bytes) -> Path:
         text = name.hex()
@@ -72,6 +145,8 @@ class ObjectStore:
         pending: list[tuple[Path, Path]] = []
         for name, data in objects:
             final = self._path(name)
+            if _has_size(final, len(data)):
+                continue
             if not final.parent.is_dir():
                 final.parent.mkdir(exist_ok=True)
                 folders.add(self._chunks)
@@ -90,15 +165,18 @@ class ObjectWriter:
     """Collects new objects and writes them in batches; what it took can be read back at once.
 
     The objects of a batch are durable, and still reachable from nothing: it is the commit that
-    refers to them that makes them count. Belongs to one thread.
+    refers to them that makes them count, and it has to be made before the block ends. Belongs to
+    one thread.
     """
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
+        self._epoch: int | None = None
         self._batch: dict[bytes, bytes] = {}
         self._batch_bytes = 0
 
     def __enter__(self) -> ObjectWriter:
+        self._epoch = self._store.begin_session()
         return self
 
     def __exit__(
@@ -107,8 +185,9 @@ class ObjectWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is None:
-            self.flush()
+        if self._epoch is not None:
+            self._store.end_session(self._epoch)
+            self._epoch = None
 
     def put(self, data: bytes) -> bytes:
         """Add an object and return its name."""
@@ -128,31 +207,43 @@ class ObjectWriter:
     def flush(self) -> None:
         """Write what has been put, durably.
 
-        Must not be called inside a write transaction, which is why a modification flushes its
-        objects first and then commits what refers to them.
+        Must not be called inside a write transaction, which has `write_into`.
         """
-        if not self._batch:
-            return
-        missing = self._store.missing(self._batch)
-        large = [name for name in missing if len(self._batch[name]) > INLINE_LIMIT]
-        self._store._write_files((name, self._batch[name]) for name in large)
-        outside = set(large)
-        with self._store.database.write() as connection:
-            connection.executemany(
-                "INSERT OR IGNORE INTO objects (hash, size, data) VALUES (?, ?, ?)",
-                (
-                    (name, len(data), None if name in outside else data)
-                    for name, data in self._batch.items()
-                    if name in missing
-                ),
-            )
+        if self._batch:
+            self.prepare()
+            with self._store.database.write() as connection:
+                self.write_into(connection)
+
+    def prepare(self) -> None:
+        """Write the large objects' files, which takes long, before a transaction is opened."""
+        self._store._write_files(
+            (name, data) for name, data in self._batch.items() if len(data) > INLINE_LIMIT
+        )
+
+    def write_into(self, connection: Connection) -> None:
+        """Write what has been put as part of a transaction, and so with its one fsync.
+
+        From then on it can be read when the transaction has committed.
+        """
+        self.prepare()  # again: a collection may have swept a file in the meantime
+        epoch = self._epoch if self._epoch is not None else 0
+        connection.executemany(
+            "INSERT INTO objects (hash, size, data, epoch) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (hash) DO UPDATE SET epoch = MAX(epoch, excluded.epoch)",
+            (
+                (name, len(data), None if len(data) > INLINE_LIMIT else data, epoch)
+                for name, data in self._batch.items()
+            ),
+        )
         self._batch.clear()
         self._batch_bytes = 0
 
 
-def _missing(connection: Connection, names: Iterable[bytes]) -> set[bytes]:
-    statement = "SELECT 1 FROM objects WHERE hash = ?"
-    return {name for name in names if connection.execute(statement, (name,)).fetchone() is None}
+def _has_size(path: Path, size: int) -> bool:
+    try:
+        return path.stat().st_size == size
+    except FileNotFoundError:
+        return False
 
 
 def _fsync(path: Path) -> None:
