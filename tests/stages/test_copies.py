@@ -9,6 +9,10 @@ COPIES = [
     "python/iris-train-*/training.py",
     "rstats/*/iris.R",
     "rstats/iris-train-*/training.R",
+    "julia/*/iris.jl",
+    "julia/iris-train-*/training.jl",
+    "julia/iris-train-*/Project.toml",
+    "python/*/requirements.txt",
 ]
 
 

@@ -1,0 +1,91 @@
+# Fits a model to iris, checks it by cross-validation, writes the model and its summary.
+#
+# The Julia trainers differ in their model alone. Each has a copy of this file, since an
+# image is built from its stage's folder alone; a test keeps the copies equal.
+
+using DecisionTree
+using JLD2
+using Printf
+
+const MAX_FOLDS = 10
+const SEED = 1936
+
+"""
+    main(title, fit, tell, args) -> Int
+
+Run a trainer's command line and return its exit code. `fit` makes a model of labels and an
+(n_rows, 4) matrix, `tell` a vector of labels of a model and such a matrix.
+"""
+function main(title, fit, tell, args)
+    arguments = [
+        "training" => "folder of rows to learn from",
+        "out" => "folder for model.jld2 and model.txt",
+    ]
+    return run_stage("Fits $title to iris flowers.", arguments, args) do training, out
+        x, labels, files = read_training(training)
+        model = fit(labels, x)
+        folds = deal_folds(labels)
+        told = cross_validate(fit, tell, labels, x, folds)
+        summary = summarize(title, files, folds, labels, told)
+        write_files(
+            out,
+            [
+                MODEL_FILE => path -> jldopen(file -> file["model"] = model, path, "w"),
+                "model.txt" => path -> write(path, summary),
+            ],
+        )
+    end
+end
+
+"""
+    deal_folds(labels) -> Vector{Int}
+
+Deal each species' rows out to the folds in turn, like cards: so every fold has every
+species, no randomness is needed, and each language of the workshop measures its models on
+the same folds. The rarest species limits their number.
+"""
+function deal_folds(labels)
+    n_folds = min(MAX_FOLDS, minimum(count(==(name), labels) for name in unique(labels)))
+    return [mod1(count(==(labels[row]), labels[1:row]), n_folds) for row in eachindex(labels)]
+end
+
+"Tell each row's species by a model that was fitted without the row's fold."
+function cross_validate(fit, tell, labels, x, folds)
+    told = similar(labels)
+    for fold in unique(folds)
+        held = folds .== fold
+        told[held] = tell(fit(labels[.!held], x[.!held, :]), x[held, :])
+    end
+    return told
+end
+
+"The text of `model.txt`."
+function summarize(title, files, folds, labels, told)
+    species = sort(unique(labels))
+    total = length(labels)
+    right = count(labels .== told)
+    counts = ["$name $(count(==(name), labels))" for name in species]
+    table = vcat(
+        [vcat("", species)],
+        [vcat(name, [count((labels .== name) .& (told .== other)) for other in species])
+         for name in species],
+    )
+    width = maximum(length, species)
+    return """
+        Model: $title
+        Files: $(join(files, ", "))
+        Rows: $total ($(join(counts, ", ")))
+        Folds: $(maximum(folds)), dealt by species in file order
+        Cross-validated accuracy: $(@sprintf("%.4f", right / total)) ($right of $total)
+        Confusion matrix (a line for each true species, a column for each told one):
+        $(join((join(lpad.(cells, width), "  ") for cells in table), "\n"))
+        Seed: $SEED
+        Versions: Julia $VERSION, DecisionTree $(version(DecisionTree)), JLD2 $(version(JLD2))
+        """
+end
+
+"A package's version; pkgversion() came with Julia 1.9."
+function version(package)
+    project = joinpath(dirname(dirname(pathof(package))), "Project.toml")
+    return match(r"^version *= *\"(.+)\""m, read(project, String))[1]
+end
