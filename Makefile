@@ -18,6 +18,12 @@ $(READY): requirements/dev.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
+demo: $(READY) ## Go through the Python workshop on a store that is thrown away
+	@$(BIN)/python -m tests.walkthrough
+
+test: $(READY) ## Run all tests
+	$(BIN)/python -m pytest
+
 PROTOS    := $(sort $(wildcard pachlocal/proto/*.proto))
 PROTO_OUT := .
 PROTOC     = $(BIN)/python -m grpc_tools.protoc -I. --plugin=$(BIN)/protoc-gen-mypy --plugin=$(BIN)/protoc-gen-mypy_grpc
@@ -29,6 +35,10 @@ proto: $(READY) ## Write the modules for pachlocal/proto/*.proto anew
 lock: ## Pin all dependencies anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url \
 	  --extra stages --group dev pyproject.toml -o requirements/dev.txt
+	for lock in tests/clients/*/*.in; do \
+	  uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
+	    --no-emit-index-url $$lock -o $${lock%.in}.txt || exit; \
+	done
 
 clean: ## Remove what make has made
 	rm -rf $(VENV) .venvs build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
