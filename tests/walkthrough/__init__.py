@@ -1,0 +1,1 @@
+"""The workshop's walkthrough: its steps, once, for `make demo` and for the tests."""
