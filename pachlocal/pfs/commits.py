@@ -139,14 +139,8 @@ def finish(
 def _collision(connection: Connection, objects: Reader, commit: CommitInfo) -> str:
     parent = parent_of(connection, commit)
     before = parent.root if parent and not parent.error else None
-    for path, _, entry in tree.diff(objects, before, commit.root):
-        if entry is None:
-            continue
-        twin = path.rstrip("/") if entry.is_folder else path + "/"
-        other = tree.lookup(objects, commit.root, twin)
-        if other is not None and other.is_folder != entry.is_folder:
-            return f"file / directory path collision ({path.rstrip('/')})"
-    return ""
+    path = tree.collision(objects, before, commit.root)
+    return "" if path is None else f"file / directory path collision ({path})"
 
 
 def find_in_set(connection: Connection, repo: RepoName, commit_set: str) -> CommitInfo | None:

@@ -58,6 +58,8 @@ class Content(NamedTuple):
 class ContentWriter:
     """Takes a file's bytes in pieces and stores them in chunks; holds at most some MiB of them."""
 
+    __slots__ = ("_chunks", "_objects", "_tail")
+
     def __init__(self, objects: Objects, start: Content | None = None) -> None:
         """Begin a file, empty or with what `start` has, to be appended to."""
         self._objects = objects
@@ -76,10 +78,13 @@ class ContentWriter:
 
     def finish(self) -> Content:
         """Store what is left and return the file's content."""
-        if len(self._tail) > MIN_CHUNK:
+        length = len(self._tail)
+        if length <= MIN_CHUNK and not self._chunks:
+            return Content(self._objects.put(bytes(self._tail)), length, chunked=False)
+        if length > MIN_CHUNK:
             self._cut(final=True)
-        elif self._tail or not self._chunks:
-            self._chunks.append((self._objects.put(bytes(self._tail)), len(self._tail)))
+        elif length:
+            self._chunks.append((self._objects.put(bytes(self._tail)), length))
         size = sum(length for _, length in self._chunks)
         if len(self._chunks) == 1:
             return Content(self._chunks[0][0], size, chunked=False)

@@ -7,6 +7,8 @@ that breaks off leaves nothing.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from pachlocal.errors import NotFoundError
 from pachlocal.pfs import content, paths, tree
 from pachlocal.pfs.content import ContentWriter
@@ -20,9 +22,10 @@ class Modification:
     def __init__(self, objects: ObjectWriter) -> None:
         self._objects = objects
         self._changes = Changes()
-        self._path = ""
+        self._place = _Place("/", self._changes, fresh=False)
+        self._path = ""  # of the file that is being written
         self._writer: ContentWriter | None = None
-        self._fresh = False  # whether the file being written replaces what is there
+        self._fresh = False  # whether that file replaces what is there
 
     def add(self, path: str, data: bytes) -> None:
         """Append bytes to a file, which is made when it isn't there; none make an empty file.
@@ -46,8 +49,10 @@ class Modification:
         cleaned = paths.validate(path)
         if cleaned == "/":
             self._changes = Changes(cleared=True)
+            self._place = _Place("/", self._changes, fresh=True)
         elif path.endswith("/"):
             self._changes.set(cleaned + "/", Changes(cleared=True))
+            self._place = _Place("/", self._changes, fresh=self._changes.cleared)
         else:
             self._changes.set(cleaned, None)
 
@@ -88,39 +93,50 @@ class Modification:
         self._path = path
 
     def _finish_file(self) -> None:
-        if self._writer is None:
-            return
-        path = paths.clean(self._path)
-        entry = Entry.of_file(_name(path), self._writer.finish())
-        self._changes.set(path, entry if self._fresh else Append(entry))
-        self._writer = None
+        if self._writer is not None:
+            name = paths.clean(self._path).rpartition("/")[2]
+            entry = Entry.of_file(name, self._writer.finish())
+            self._place.changes.names[name] = entry if self._fresh else Append(entry)
+            self._writer = None
 
     def _append(self, path: str, source: Entry) -> None:
         pending, fresh = self._pending(path)
         joined = source.content
         if pending is not None:
             joined = content.concatenate(self._objects, pending.content, joined)
-        entry = Entry.of_file(_name(path), joined)
-        self._changes.set(path, entry if fresh else Append(entry))
+        entry = Entry.of_file(path.rpartition("/")[2], joined)
+        self._place.changes.names[entry.name] = entry if fresh else Append(entry)
 
     def _pending(self, path: str) -> tuple[Entry | None, bool]:
-        """Return what this stream has put at a path, and whether nothing older shows through."""
-        *folders, name = paths.segments(path)
-        changes = self._changes
-        fresh = changes.cleared
-        for folder in folders:
-            below = changes.names.get(folder + "/")
-            if not isinstance(below, Changes):
-                return None, fresh
-            changes = below
-            fresh = fresh or changes.cleared
-        if name not in changes.names:
-            return None, fresh
-        change = changes.names[name]
+        """Go to a path's folder; return what this stream has put at the path so far.
+
+        And whether nothing older shows through there.
+        """
+        folder, _, name = path.rpartition("/")
+        self._go_to(folder + "/")
+        names = self._place.changes.names
+        if name not in names:
+            return None, self._place.fresh
+        change = names[name]
         if isinstance(change, Append):
             return change.entry, False
         return (change if isinstance(change, Entry) else None), True
 
+    def _go_to(self, folder: str) -> None:
+        """Make a folder the current one; files mostly come folder by folder."""
+        if folder == self._place.path:
+            return
+        changes = self._changes
+        fresh = changes.cleared
+        for name in paths.segments(folder):
+            changes = changes.folder([name])
+            fresh = fresh or changes.cleared
+        self._place = _Place(folder, changes, fresh)
 
-def _name(path: str) -> str:
-    return path.rsplit("/", 1)[-1]
+
+class _Place(NamedTuple):
+    """The folder that files go to."""
+
+    path: str
+    changes: Changes
+    fresh: bool  # whether all that was in it is gone

@@ -14,10 +14,12 @@ Trees are immutable values named by the hash of their root node; None is the emp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import lru_cache
+from operator import itemgetter
 from typing import NamedTuple, TypeAlias
 
 import msgpack
@@ -32,6 +34,8 @@ Root: TypeAlias = "Hash | None"
 _BITS = 6  # a node has 2**6 entries on average
 _MASK = (1 << _BITS) - 1
 _CACHED_NODES = 256
+_KEY = itemgetter(0)
+_MANY = 64
 
 
 class Kind(IntEnum):
@@ -118,13 +122,18 @@ class Changes:
     def set(self, path: str, change: Change) -> None:
         """Put a change at a path, in place of what was to become of it; a folder's ends in `/`."""
         *folders, name = paths.segments(path)
-        changes = self
-        for folder in folders:
-            below = changes.names.get(folder + "/")
-            if not isinstance(below, Changes):
-                below = changes.names[folder + "/"] = Changes()
-            changes = below
+        changes = self.folder(folders)
         changes.names[name + "/" if path.endswith("/") else name] = change
+
+    def folder(self, names: Iterable[str]) -> Changes:
+        """Return the changes of a folder further down, which are to come about if they don't."""
+        changes = self
+        for name in names:
+            below = changes.names.get(name + "/")
+            if not isinstance(below, Changes):
+                below = changes.names[name + "/"] = Changes()
+            changes = below
+        return changes
 
 
 Change: TypeAlias = "Entry | Append | Changes | None"
@@ -193,9 +202,10 @@ def apply(objects: Objects, root: Root, changes: Changes) -> Root:
     """Return the tree with the changes made; a folder that has become empty is gone."""
     if changes.cleared:
         root = None
-    flat: list[tuple[str, Entry | None]] = []
-    for name, change in sorted(changes.names.items()):
-        flat.append((name, _resolve(objects, root, name, change)))
+    flat = [
+        (name, change if isinstance(change, Entry) else _resolve(objects, root, name, change))
+        for name, change in sorted(changes.names.items(), key=_KEY)
+    ]
     return _rewrite(objects, root, flat)
 
 
@@ -230,6 +240,29 @@ def diff(
             yield from diff(
                 objects, before.hash if before else None, after.hash if after else None, below
             )
+
+
+def collision(objects: Reader, old: Root, new: Root, path: str = "/") -> str | None:
+    """Return a path that is a file and a folder in a tree and wasn't both in an older one."""
+    added: list[Entry] = []
+    for before, after in _diff_folder(objects, old, new):
+        if after is None:
+            continue
+        if before is None:
+            added.append(after)
+        if after.is_folder:
+            found = collision(
+                objects, before.hash if before else None, after.hash, path + after.name
+            )
+            if found is not None:
+                return found
+    twins = (entry.name[:-1] if entry.is_folder else entry.name + "/" for entry in added)
+    if len(added) > _MANY:  # one pass over the folder is cheaper than as many look-ups
+        there = {entry.name for entry in children(objects, new)}
+        twin = next((name for name in twins if name in there), None)
+    else:
+        twin = next((name for name in twins if _find(objects, new, name) is not None), None)
+    return None if twin is None else path + twin.rstrip("/")
 
 
 def visit(objects: Reader, root: Hash, seen: set[Hash], usable: Callable[[Hash], bool]) -> None:
@@ -267,9 +300,14 @@ def visit(objects: Reader, root: Hash, seen: set[Hash], usable: Callable[[Hash],
 def _find(objects: Reader, root: Root, name: str) -> Entry | None:
     while root is not None:
         node = _load(objects, root)
-        if not node.children:
-            return next((entry for entry in node.entries if entry.name == name), None)
-        root = next((ref.hash for ref in node.children if ref.last >= name), None)
+        items: Sequence[Entry | _Ref] = node.entries or node.children
+        at = bisect_left(items, name, key=_KEY)  # both begin with the name they are sorted by
+        if at == len(items):
+            return None
+        found = items[at]
+        if isinstance(found, Entry):
+            return found if found.name == name else None
+        root = found.hash
     return None
 
 

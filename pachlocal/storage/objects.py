@@ -173,6 +173,7 @@ class ObjectWriter:
         self._store = store
         self._epoch: int | None = None
         self._batch: dict[bytes, bytes] = {}
+        self._large: list[bytes] = []  # names of those in the batch that become files
         self._batch_bytes = 0
 
     def __enter__(self) -> ObjectWriter:
@@ -195,6 +196,8 @@ class ObjectWriter:
         if name not in self._batch:
             self._batch[name] = data
             self._batch_bytes += len(data)
+            if len(data) > INLINE_LIMIT:
+                self._large.append(name)
             if self._batch_bytes > _FLUSH_BYTES or len(self._batch) > _FLUSH_OBJECTS:
                 self.flush()
         return name
@@ -216,9 +219,7 @@ class ObjectWriter:
 
     def prepare(self) -> None:
         """Write the large objects' files, which takes long, before a transaction is opened."""
-        self._store._write_files(
-            (name, data) for name, data in self._batch.items() if len(data) > INLINE_LIMIT
-        )
+        self._store._write_files((name, self._batch[name]) for name in self._large)
 
     def write_into(self, connection: Connection) -> None:
         """Write what has been put as part of a transaction, and so with its one fsync.
@@ -236,6 +237,7 @@ class ObjectWriter:
             ),
         )
         self._batch.clear()
+        self._large.clear()
         self._batch_bytes = 0
 
 
