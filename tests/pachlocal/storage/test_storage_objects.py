@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pachlocal.errors import DamagedStoreError
+from pachlocal.storage.database import Database
+from pachlocal.storage.objects import INLINE_LIMIT, ObjectStore, ObjectWriter, hash_of
+
+SMALL = b"5.1,3.5,1.4,0.2,Iris-setosa\n"
+LARGE = SMALL * (INLINE_LIMIT // len(SMALL) + 1)
+
+
+def put(objects: ObjectStore, *contents: bytes) -> list[bytes]:
+    with ObjectWriter(objects) as writer:
+        names = [writer.put(data) for data in contents]
+        writer.flush()
+    return names
+
+
+def known(objects: ObjectStore) -> set[bytes]:
+    with objects.database.read() as connection:
+        return {name for (name,) in connection.execute("SELECT hash FROM objects")}
+
+
+def chunk_files(objects: ObjectStore) -> list[Path]:
+    return sorted(path for path in objects._chunks.rglob("*") if path.is_file())
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(contents=st.lists(st.binary(max_size=200), max_size=8))
+def test_whatever_is_put_can_be_got(objects: ObjectStore, contents: list[bytes]) -> None:
+    names = put(objects, *contents)
+    assert [objects.get(name) for name in names] == contents
+    assert [hash_of(data) for data in contents] == names
+
+
+@pytest.mark.parametrize("size", [0, 1, INLINE_LIMIT, INLINE_LIMIT + 1])
+def test_sizes_around_the_limit_come_back(objects: ObjectStore, size: int) -> None:
+    data = (LARGE * 2)[:size]
+    (name,) = put(objects, data)
+    assert objects.get(name) == data
+    assert len(chunk_files(objects)) == (size > INLINE_LIMIT)
+
+
+def test_equal_content_is_stored_once(objects: ObjectStore) -> None:
+    first = put(objects, LARGE, LARGE, SMALL)
+    second = put(objects, LARGE, SMALL)
+    assert first[1:] == second
+    assert len(chunk_files(objects)) == 1
+    assert known(objects) == set(first)
+
+
+def test_a_writer_reads_what_it_has_not_written_yet(objects: ObjectStore) -> None:
+    with ObjectWriter(objects) as writer:
+        name = writer.put(SMALL)
+        assert name not in known(objects)
+        assert writer.get(name) == SMALL
+        writer.flush()
+        assert name in known(objects)
+        assert writer.get(name) == SMALL
+
+
+def test_a_writer_left_without_a_flush_writes_nothing(objects: ObjectStore) -> None:
+    with ObjectWriter(objects) as writer:
+        name = writer.put(LARGE)
+    assert name not in known(objects)
+    assert chunk_files(objects) == []
+
+
+def test_a_batch_is_written_when_it_is_large(objects: ObjectStore) -> None:
+    with ObjectWriter(objects) as writer:
+        names = [writer.put(bytes([number]) * 8 * 1024 * 1024) for number in range(5)]
+        assert known(objects) == set(names)
+
+
+def test_an_unknown_object_is_missing(objects: ObjectStore) -> None:
+    with pytest.raises(DamagedStoreError, match="missing"):
+        objects.get(hash_of(b"never stored"))
+
+
+def test_a_flipped_byte_in_the_database_is_detected(objects: ObjectStore) -> None:
+    (name,) = put(objects, SMALL)
+    with objects.database.write() as connection:
+        connection.execute("UPDATE objects SET data = ? WHERE hash = ?", (b"6" + SMALL[1:], name))
+    with pytest.raises(DamagedStoreError, match=f"{name.hex()} is damaged"):
+        objects.get(name)
+
+
+@pytest.mark.parametrize("at", [0, len(LARGE) // 2, len(LARGE) - 1])
+def test_a_flipped_bit_in_a_chunk_file_is_detected(objects: ObjectStore, at: int) -> None:
+    (name,) = put(objects, LARGE)
+    (file,) = chunk_files(objects)
+    data = bytearray(file.read_bytes())
+    data[at] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(DamagedStoreError, match=f"{name.hex()} is damaged"):
+        objects.get(name)
+
+
+def test_a_truncated_chunk_file_is_detected(objects: ObjectStore) -> None:
+    (name,) = put(objects, LARGE)
+    (file,) = chunk_files(objects)
+    file.write_bytes(LARGE[:100])
+    with pytest.raises(DamagedStoreError, match="damaged"):
+        objects.get(name)
+
+
+def test_a_chunk_file_that_is_gone_is_detected(objects: ObjectStore) -> None:
+    (name,) = put(objects, LARGE)
+    (file,) = chunk_files(objects)
+    file.unlink()
+    with pytest.raises(DamagedStoreError, match="missing from chunks/"):
+        objects.get(name)
+
+
+def test_a_crash_between_file_and_row_leaves_no_object_and_no_obstacle(
+    objects: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(*_: object) -> None:
+        raise OSError("the power is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "write", crash)
+        with pytest.raises(OSError, match="power"):
+            put(objects, LARGE, SMALL)
+    name = hash_of(LARGE)
+    assert len(chunk_files(objects)) == 1  # written, and no row says that it exists
+    assert name not in known(objects)
+    with pytest.raises(DamagedStoreError, match="missing"):
+        objects.get(name)
+
+    chunk_files(objects)[0].write_bytes(b"half of it")
+    assert put(objects, LARGE) == [name]
+    assert objects.get(name) == LARGE
+
+
+def test_a_crash_while_a_file_is_written_leaves_no_object(
+    objects: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(*_: object) -> None:
+        raise OSError("disk full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pachlocal.storage.objects._fsync", crash)
+        with pytest.raises(OSError, match="disk full"):
+            put(objects, LARGE)
+    assert [file.suffix for file in chunk_files(objects)] == [".tmp"]
+    with pytest.raises(DamagedStoreError, match="missing"):
+        objects.get(hash_of(LARGE))
+    assert objects.get(put(objects, LARGE)[0]) == LARGE
