@@ -10,6 +10,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from pachlocal.api import cluster, service
+from pachlocal.api.local import LocalApi
 from pachlocal.api.pfs import PfsApi
 from pachlocal.api.pps import PpsApi
 from pachlocal.pfs.filesystem import FileSystem
@@ -18,6 +19,7 @@ from pachlocal.proto import (
     admin_pb2,
     enterprise_pb2,
     license_pb2,
+    local_pb2,
     pfs_pb2,
     pps_pb2,
     transaction_pb2,
@@ -55,7 +57,10 @@ class Server:
                 service.PrefixHandler(cluster.INACTIVE_SERVICES, cluster.INACTIVE),
             ]
         )
-        health_pb2_grpc.add_HealthServicer_to_server(health.HealthServicer(), self._server)
+        health_service = health.HealthServicer()
+        for which, _ in implementations:  # how a client asks what is offered
+            health_service.set(which.full_name, health_pb2.HealthCheckResponse.SERVING)
+        health_pb2_grpc.add_HealthServicer_to_server(health_service, self._server)
         reflection.enable_server_reflection(
             [
                 *(which.full_name for which, _ in implementations),
@@ -90,12 +95,14 @@ def services(
     files: FileSystem, scheduler: Scheduler, deployment_id: str
 ) -> list[tuple[ServiceDescriptor, object]]:
     """Return all services with what answers them."""
+    pfs = PfsApi(files)
     return [
         (version_pb2.DESCRIPTOR.services_by_name["API"], cluster.VersionApi()),
         (admin_pb2.DESCRIPTOR.services_by_name["API"], cluster.AdminApi(deployment_id)),
-        (pfs_pb2.DESCRIPTOR.services_by_name["API"], PfsApi(files)),
+        (pfs_pb2.DESCRIPTOR.services_by_name["API"], pfs),
         (pps_pb2.DESCRIPTOR.services_by_name["API"], PpsApi(files, scheduler)),
         (transaction_pb2.DESCRIPTOR.services_by_name["API"], cluster.TransactionApi()),
         (enterprise_pb2.DESCRIPTOR.services_by_name["API"], cluster.EnterpriseApi()),
+        (local_pb2.DESCRIPTOR.services_by_name["Local"], LocalApi(pfs)),
         (license_pb2.DESCRIPTOR.services_by_name["API"], cluster.LicenseApi()),
     ]

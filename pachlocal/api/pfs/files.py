@@ -12,7 +12,7 @@ from google.protobuf.wrappers_pb2 import BytesValue
 from pachlocal.api import wire
 from pachlocal.api.service import Context
 from pachlocal.errors import InvalidArgumentError, UnsupportedError
-from pachlocal.pfs import commits, content, files, resolve
+from pachlocal.pfs import commits, content, files, resolve, upkeep
 from pachlocal.pfs.filesystem import FileSystem
 from pachlocal.pfs.modification import Modification
 from pachlocal.pfs.records import CommitInfo
@@ -62,7 +62,7 @@ class FileCalls:
     def get_file(self, request: pfs_pb2.GetFileRequest, context: Context) -> Iterator[BytesValue]:
         """Yield a file's bytes; an empty file is one empty message, which old clients wait for."""
         self._refuse_url(request)
-        info = self._readable(request.file, context)
+        info = self._readable(request.file)
         pieces = files.get_file(self.files.objects, info, request.file.path, request.offset)
         sent = False
         for piece in pieces:
@@ -76,7 +76,7 @@ class FileCalls:
     ) -> Iterator[BytesValue]:
         """Yield a plain tar of all that a glob matches; its names are absolute, its modes 0."""
         self._refuse_url(request)
-        info = self._readable(request.file, context)
+        info = self._readable(request.file)
         for path, entry in files.files_below(self.files.objects, info, request.file.path):
             yield BytesValue(value=_tar_header(path, entry))
             if not entry.is_folder:
@@ -91,7 +91,7 @@ class FileCalls:
         self, request: pfs_pb2.InspectFileRequest, context: Context
     ) -> pfs_pb2.FileInfo:
         """Return a file or folder."""
-        info = self._readable(request.file, context)
+        info = self._readable(request.file)
         path, entry = files.inspect_file(self.files.objects, info, request.file.path)
         return wire.Wire(context).file_info(info, path, entry)
 
@@ -99,22 +99,29 @@ class FileCalls:
         self, request: pfs_pb2.ListFileRequest, context: Context
     ) -> Iterator[pfs_pb2.FileInfo]:
         """Yield the entries of a folder in byte order; nothing for a path that isn't there."""
-        info = self._readable(request.file, context)
+        info = self._readable(request.file)
+        return self._infos(info, self._listed(info, request), context)
+
+    def listed(self, request: pfs_pb2.ListFileRequest) -> Iterator[tuple[str, Entry]]:
+        """Yield what `list_file` yields, as (path, entry)."""
+        return self._listed(self._readable(request.file), request)
+
+    def _listed(
+        self, info: CommitInfo, request: pfs_pb2.ListFileRequest
+    ) -> Iterator[tuple[str, Entry]]:
         found = files.list_files(self.files.objects, info, request.file.path)
         after = request.paginationMarker.path
         if after:
             found = ((path, entry) for path, entry in found if _is_after(path, after, request))
         if request.reverse:
-            found = _reversed(found, request.number)
-        elif request.number:
-            found = islice(found, request.number)
-        return self._infos(info, found, context)
+            return _reversed(found, request.number)
+        return islice(found, request.number or None)
 
     def walk_file(
         self, request: pfs_pb2.WalkFileRequest, context: Context
     ) -> Iterator[pfs_pb2.FileInfo]:
         """Yield a path and all below it in byte order."""
-        info = self._readable(request.file, context)
+        info = self._readable(request.file)
         found = files.walk_files(self.files.objects, info, request.file.path)
         return self._infos(info, found, context)
 
@@ -122,7 +129,7 @@ class FileCalls:
         self, request: pfs_pb2.GlobFileRequest, context: Context
     ) -> Iterator[pfs_pb2.FileInfo]:
         """Yield what a glob matches in byte order."""
-        info = self._readable(pfs_pb2.File(commit=request.commit), context)
+        info = self._readable(pfs_pb2.File(commit=request.commit))
         found = files.glob_files(self.files.objects, info, request.pattern)
         return self._infos(info, found, context)
 
@@ -131,10 +138,10 @@ class FileCalls:
     ) -> Iterator[pfs_pb2.DiffFileResponse]:
         """Yield what differs between two paths; without an old one, from the parent commit."""
         answer = wire.Wire(context)
-        new = self._readable(request.new_file, context)
+        new = self._readable(request.new_file)
         old_path = request.old_file.path
         if request.HasField("old_file") and request.old_file.HasField("commit"):
-            old: CommitInfo | None = self._readable(request.old_file, context)
+            old: CommitInfo | None = self._readable(request.old_file)
         else:
             old_path = request.new_file.path
             with self.files.snapshot() as connection:
@@ -149,7 +156,14 @@ class FileCalls:
                 message.old_file.CopyFrom(answer.file_info(old, old_at, before))
             yield message
 
-    def _readable(self, file: pfs_pb2.File, context: Context) -> CommitInfo:
+    def fsck(
+        self, request: pfs_pb2.FsckRequest, context: Context
+    ) -> Iterator[pfs_pb2.FsckResponse]:
+        """Yield what is damaged: nothing in a sound store."""
+        for problem in upkeep.fsck(self.files):
+            yield pfs_pb2.FsckResponse(error=problem)
+
+    def _readable(self, file: pfs_pb2.File) -> CommitInfo:
         """Find the commit of a file; open ones show what is in them so far."""
         with self.files.snapshot() as connection:
             return resolve.resolve(connection, *wire.commit_name(file.commit))
