@@ -24,6 +24,16 @@ demo: $(READY) ## Go through the Python workshop on a store that is thrown away
 test: $(READY) ## Run all tests
 	$(BIN)/python -m pytest
 
+lint: $(READY) ## Check style, types and layers
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: $(READY) ## Format the Python code
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
 PROTOS    := $(sort $(wildcard pachlocal/proto/*.proto))
 PROTO_OUT := .
 PROTOC     = $(BIN)/python -m grpc_tools.protoc -I. --plugin=$(BIN)/protoc-gen-mypy --plugin=$(BIN)/protoc-gen-mypy_grpc
@@ -34,7 +44,7 @@ proto: $(READY) ## Write the modules for pachlocal/proto/*.proto anew
 
 lock: ## Pin all dependencies anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url \
-	  --extra stages --group dev pyproject.toml -o requirements/dev.txt
+	  --extra stages --extra docker --group dev pyproject.toml -o requirements/dev.txt
 	for lock in tests/clients/*/*.in; do \
 	  uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
 	    --no-emit-index-url $$lock -o $${lock%.in}.txt || exit; \

@@ -179,6 +179,23 @@ def _set_stopped(tx: Transaction, pipeline: PipelineInfo, *, stopped: bool) -> N
     )
 
 
+def report_image(tx: Transaction, pipeline: PipelineInfo, problem: str) -> None:
+    """Note whether the image of a pipeline's version can be run: it is crashing, or running again.
+
+    A version that has been replaced meanwhile, and a stopped pipeline, have no say.
+
+    Args:
+        tx: The transaction.
+        pipeline: Which, in the version that was tried.
+        problem: Why it can't be run; empty when it can.
+    """
+    state = PipelineState.CRASHING if problem else PipelineState.RUNNING
+    tx.connection.execute(
+        "UPDATE pipelines SET state = ?, reason = ? WHERE id = ? AND version = ? AND NOT stopped",
+        (int(state), problem, pipeline.key, pipeline.version),
+    )
+
+
 def delete(
     tx: Transaction, objects: Reader, pipeline: PipelineInfo, *, force: bool, keep_repo: bool
 ) -> None:

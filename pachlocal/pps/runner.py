@@ -7,10 +7,10 @@ import sqlite3
 import threading
 from collections.abc import Mapping
 
-from pachlocal.errors import NotFoundError, PachError
+from pachlocal.errors import ImageUnavailableError, NotFoundError, PachError
 from pachlocal.pfs import commits
 from pachlocal.pfs.filesystem import FileSystem
-from pachlocal.pps import jobs
+from pachlocal.pps import jobs, pipelines
 from pachlocal.pps.job_run import Crew, JobRun
 from pachlocal.pps.jobs import JobInfo
 from pachlocal.pps.logs import LogLine, LogWriter
@@ -37,6 +37,9 @@ class PipelineRunner:
     ) -> None:
         self.pipeline = pipeline
         self._files = files
+        self._runtime = runtime
+        self._ready = False  # whether the image was there when last tried
+        self._problem = pipeline.reason  # what the pipeline's state says
         self._stopping = threading.Event()
         self._slots = tuple(
             WorkerSlot(runtime, pipeline, number) for number in range(pipeline.spec.workers)
@@ -61,6 +64,7 @@ class PipelineRunner:
     def _run(self) -> None:
         self._tell("transform spawner started")
         try:
+            self._begin()
             while not self._stopping.is_set():
                 seen = self._files.database.version
                 with self._files.snapshot() as connection:
@@ -71,10 +75,43 @@ class PipelineRunner:
             for slot in self._slots:
                 slot.close()
 
+    def _begin(self) -> None:
+        """Get the image before there is a job, to tell early when it can't be run."""
+        try:
+            self._prepare()
+        except ImageUnavailableError as error:
+            self._tell(str(error))
+        except (PachError, OSError, sqlite3.Error):
+            _log.exception("pipeline %s", self.pipeline.spec.repo)  # the first job tries again
+
+    def _prepare(self) -> None:
+        """Make the image ready; the pipeline's state says how that went.
+
+        Raises:
+            ImageUnavailableError: It can't be run here.
+        """
+        try:
+            self._runtime.prepare(self.pipeline.spec.transform.image, self._stopping.is_set)
+        except ImageUnavailableError as error:
+            self._report(str(error))
+            raise
+        if not self._stopping.is_set():
+            self._report("")
+            self._ready = True
+
+    def _report(self, problem: str) -> None:
+        if problem != self._problem:
+            with self._files.transaction() as tx:
+                pipelines.report_image(tx, self.pipeline, problem)
+            self._problem = problem
+
     def _attempt(self, job: JobInfo) -> bool:
         """Bring a job as far as it goes; False when it has to wait for its inputs."""
         try:
             return self._advance(job)
+        except ImageUnavailableError as error:
+            self._ready = False
+            return self._fail(job, str(error))
         except NotFoundError:
             return self._is_gone(job) or self._fail(job, "what the job needs was deleted")
         except (PachError, OSError, sqlite3.Error) as error:
@@ -101,8 +138,18 @@ class PipelineRunner:
             return True
         if any(source.finished is None for source in sources):
             return False
-        JobRun(self._crew, job).run()
+        if not self._ready:
+            self._prepare()
+        if not self._stopping.is_set():
+            self._run_job(job)
         return True
+
+    def _run_job(self, job: JobInfo) -> None:
+        try:
+            JobRun(self._crew, job).run()
+        except ImageUnavailableError as error:  # no worker could be opened
+            self._report(str(error))
+            raise
 
     def _is_gone(self, job: JobInfo) -> bool:
         with self._files.snapshot() as connection:

@@ -25,6 +25,8 @@ from pachlocal.pfs.names import (
     RepoName,
     validate_name,
 )
+from pachlocal.pps.resources import resources
+from pachlocal.runtime.contract import Resources
 
 Json: TypeAlias = dict[str, Any]
 
@@ -93,6 +95,7 @@ class Transform:
     env: Mapping[str, str]
     accept_return_code: frozenset[int]
     working_dir: str | None
+    user: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,8 @@ class PipelineSpec:
         datum_timeout_s: Seconds a try may take; None for no limit.
         job_timeout_s: Seconds a job may take; None for no limit.
         every_job: Whether all datums run in every job, skipped by none.
+        limits: The most that a worker may use.
+        requests: What a worker needs.
     """
 
     project: str
@@ -124,6 +129,8 @@ class PipelineSpec:
     datum_timeout_s: float | None
     job_timeout_s: float | None
     every_job: bool
+    limits: Resources
+    requests: Resources
 
     @property
     def repo(self) -> RepoName:
@@ -184,6 +191,8 @@ def effective(user_spec: Json) -> Json:
         raise InvalidArgumentError(
             f"invalid pipeline spec: reprocess_spec must be {UNTIL_SUCCESS!r} or {EVERY_JOB!r}"
         )
+    for field in ("resource_limits", "resource_requests"):
+        resources(spec, field)
     return spec
 
 
@@ -204,6 +213,7 @@ def parse(spec: Json) -> PipelineSpec:
             env=dict(transform.get("env", {})),
             accept_return_code=frozenset(map(int, transform.get("accept_return_code", ()))),
             working_dir=transform.get("working_dir") or None,
+            user=transform.get("user") or None,
         ),
         workers=max(1, int(spec["parallelism_spec"]["constant"])),
         input=parse_input(spec["input"]),
@@ -212,6 +222,8 @@ def parse(spec: Json) -> PipelineSpec:
         datum_timeout_s=_seconds(spec.get("datum_timeout")),
         job_timeout_s=_seconds(spec.get("job_timeout")),
         every_job=spec["reprocess_spec"] == EVERY_JOB,
+        limits=resources(spec, "resource_limits"),
+        requests=resources(spec, "resource_requests"),
     )
 
 
@@ -296,7 +308,8 @@ def _complete_pfs(pfs: Json, where: str, project: str) -> None:
         raise InvalidArgumentError(f"{where}: input must specify a glob")
     if pfs.get("commit"):
         raise InvalidArgumentError(
-            f"{where}: input cannot come from a commit; use a branch with head pointing to the commit"
+            f"{where}: input cannot come from a commit; "
+            "use a branch with head pointing to the commit"
         )
     for field in ("s3", "trigger", "lazy", "reference"):
         if pfs.get(field):

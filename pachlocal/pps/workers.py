@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pachlocal.errors import ImageUnavailableError
 from pachlocal.pps.pipelines import PipelineInfo
-from pachlocal.runtime.contract import Runtime, Worker
+from pachlocal.runtime.contract import Runtime, Worker, WorkerSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,13 @@ class WorkerSlot:
         spec = pipeline.spec
         self.id = f"{spec.project}-{spec.name}-v{pipeline.version}-{number}"
         self._runtime = runtime
-        self._image = spec.transform.image
+        self._spec = WorkerSpec(
+            self.id,
+            spec.transform.image,
+            user=spec.transform.user,
+            limits=spec.limits,
+            requests=spec.requests,
+        )
         self._lock = threading.Lock()
         self._worker: Worker | None = None
         self._closed = False
@@ -51,7 +57,7 @@ class WorkerSlot:
             if self._closed:
                 raise ImageUnavailableError(f"worker {self.id} is closed")
             if self._worker is None:
-                self._worker = self._runtime.open_worker(self.id, self._image)
+                self._worker = self._runtime.open_worker(self._spec)
             return self._worker
 
     def begin(self, job: str, datum: bytes) -> None:

@@ -41,6 +41,38 @@ class Outcome:
     error: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """An amount of what a machine has.
+
+    Attributes:
+        cpu: Processor cores; None when nothing is said of them.
+        memory: Bytes; None when nothing is said of them.
+    """
+
+    cpu: float | None = None
+    memory: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSpec:
+    """What a worker is made for.
+
+    Attributes:
+        name: A name that is unique among the workers of this daemon, fit for a file name.
+        image: The image as the pipeline spec names it.
+        user: Whom commands run as, a name or number of the image; None is the runtime's choice.
+        limits: The most that it may use. A runtime without a way to hold it to that ignores it.
+        requests: What it gets when the machine is busy; as far as a runtime can see to that.
+    """
+
+    name: str
+    image: str
+    user: str | None = None
+    limits: Resources = Resources()
+    requests: Resources = Resources()
+
+
 class Worker(Protocol):
     """A place where commands run one after the other, with its own `/pfs`."""
 
@@ -70,12 +102,19 @@ class Runtime(Protocol):
     def describe(self) -> str:
         """Say in one line how commands run here, for `pachlocal status`."""
 
-    def open_worker(self, name: str, image: str) -> Worker:
-        """Make a worker for an image.
+    def prepare(self, image: str, given_up: Callable[[], bool]) -> None:
+        """Make an image ready to be run, which may take a download.
 
         Args:
-            name: A name that is unique among the workers of this daemon, fit for a file name.
             image: The image as the pipeline spec names it.
+            given_up: Asked while it takes time: when it says yes, this returns early.
+
+        Raises:
+            ImageUnavailableError: The image can't be run here; the message says why.
+        """
+
+    def open_worker(self, spec: WorkerSpec) -> Worker:
+        """Make a worker for an image that is ready.
 
         Raises:
             ImageUnavailableError: The image can't be run here; the message says why.

@@ -10,12 +10,13 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pachlocal.errors import ImageUnavailableError
 
+from .contract import WorkerSpec
 from .environment import interpreter_environment
 from .folders import WorkerFolder, prepare_scratch
 from .launch import Isolation, Launcher, LauncherError, LauncherSetup
@@ -65,20 +66,35 @@ class ProcessRuntime:
             return f"process: paths rewritten ({found.reason})"
         return "process: true /pfs and /code paths (private mount namespace)"
 
-    def open_worker(self, name: str, image: str) -> ProcessWorker:
+    def prepare(self, image: str, given_up: Callable[[], bool]) -> None:
+        """Check that the folder of an image is there; see `Runtime.prepare`.
+
+        Raises:
+            ImageUnavailableError: It isn't.
+        """
+        del given_up  # it takes no time
+        self._stage_of(image)
+
+    def open_worker(self, spec: WorkerSpec) -> ProcessWorker:
         """Make a worker for an image; see `Runtime.open_worker`.
+
+        Commands run as the daemon's own user, without limits.
 
         Raises:
             ImageUnavailableError: The folder that the image is built from isn't there.
             InvalidArgumentError: The name is not fit for a file name.
             FileExistsError: There is a worker of this name.
         """
+        stage = self._stage_of(spec.image)
+        isolation = self._isolated().isolation
+        folder = WorkerFolder(self._scratch, spec.name)
+        return ProcessWorker(folder, stage, isolation, self._env)
+
+    def _stage_of(self, image: str) -> Path | None:
         stage = folder_of(self._stages, image)
         if stage is not None and not stage.is_dir():
             raise ImageUnavailableError(f"image {image} is built from {stage}, which is no folder")
-        isolation = self._isolated().isolation
-        folder = WorkerFolder(self._scratch, name)
-        return ProcessWorker(folder, stage, isolation, self._env)
+        return stage
 
     def _isolated(self) -> _Isolated:
         with self._probing:

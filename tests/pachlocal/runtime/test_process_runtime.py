@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pachlocal.errors import ImageUnavailableError
-from pachlocal.runtime.contract import Invocation, Outcome, Runtime
+from pachlocal.runtime.contract import Invocation, Outcome, Runtime, WorkerSpec
 from pachlocal.runtime.environment import interpreter_environment
 from pachlocal.runtime.launch import Isolation
 from pachlocal.runtime.process import ProcessRuntime
@@ -25,7 +25,7 @@ def test_a_stage_is_shown_as_code(tmp_path: Path, rewrite_paths: bool) -> None:
     stage.mkdir()
     (stage / "main.sh").write_text("echo hello")
     runtime = open_runtime(tmp_path / "scratch", {"org/a": stage}, rewrite_paths=rewrite_paths)
-    worker = runtime.open_worker("w", "org/a:latest")
+    worker = runtime.open_worker(WorkerSpec("w", "org/a:latest"))
     lines: list[str] = []
     assert worker.run(Invocation(("sh", "/code/main.sh")), lines.append) == Outcome(0)
     worker.close()
@@ -41,7 +41,9 @@ def test_scratch_and_stage_may_have_blanks_in_their_paths(
     stage.mkdir()
     (stage / "x").write_text("x")
     scratch = tmp_path / "Application Support" / "it's"
-    worker = open_runtime(scratch, {"a": stage}, rewrite_paths=rewrite_paths).open_worker("w", "a")
+    worker = open_runtime(scratch, {"a": stage}, rewrite_paths=rewrite_paths).open_worker(
+        WorkerSpec("w", "a")
+    )
     assert worker.run(Invocation(("sh",), b"cp /code/x /pfs/y && cd /pfs\n"), print) == Outcome(0)
     assert (worker.pfs / "y").read_text() == "x"
     worker.close()
@@ -50,12 +52,12 @@ def test_scratch_and_stage_may_have_blanks_in_their_paths(
 def test_an_image_whose_folder_is_gone(tmp_path: Path) -> None:
     runtime = open_runtime(tmp_path / "scratch", {"org/a": tmp_path / "gone"})
     with pytest.raises(ImageUnavailableError, match=r"org/a is built from .*gone"):
-        runtime.open_worker("w", "org/a")
+        runtime.open_worker(WorkerSpec("w", "org/a"))
 
 
 def test_an_unknown_image_has_the_machines_programs_and_no_code(tmp_path: Path) -> None:
     runtime = open_runtime(tmp_path / "scratch", {}, rewrite_paths=True)
-    worker = runtime.open_worker("w", "ubuntu:22.04")
+    worker = runtime.open_worker(WorkerSpec("w", "ubuntu:22.04"))
     lines: list[str] = []
     assert worker.run(Invocation(("echo", "/code")), lines.append) == Outcome(0)
     worker.close()
@@ -77,11 +79,11 @@ def test_paths_are_true_or_rewritten_and_it_says_which(
 SCRIPT = """
 import sys
 from pathlib import Path
-from pachlocal.runtime.contract import Invocation
+from pachlocal.runtime.contract import Invocation, WorkerSpec
 from pachlocal.runtime.process import ProcessRuntime
 runtime = ProcessRuntime(Path(sys.argv[1]), {})
 print(runtime.describe())
-worker = runtime.open_worker("w", "x")
+worker = runtime.open_worker(WorkerSpec("w", "x"))
 (worker.pfs / "x").write_text("content")
 print(worker.run(Invocation(("cat", "/pfs/x")), print))
 worker.close()
