@@ -1,6 +1,6 @@
 """The daemon: puts the parts together and owns their life.
 
-Started by `pachlocal up`; stops on SIGTERM or SIGINT. What it can't start with, it says in one line.
+Started by `pachlocal up`; stops on SIGTERM or SIGINT. Why it can't start, it says in one line.
 """
 
 from __future__ import annotations
@@ -45,10 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             stop.wait()
             _log.info("stopping")
     except AddressInUseError as error:
-        return _refuse(
-            arguments,
-            f"{error} can't be listened on: another program uses it, or it is not an address of this machine",
-        )
+        reason = "another program uses it, or it is not an address of this machine"
+        return _refuse(arguments, f"{error} can't be listened on: {reason}")
     except (PachError, OSError, sqlite3.Error) as error:
         return _refuse(arguments, str(error))
     return 0

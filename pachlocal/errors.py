@@ -1,4 +1,4 @@
-"""Errors of the domain. The edge turns them into answers: a gRPC status, or a line and an exit code.
+"""Errors of the domain. The edge turns them into answers: a gRPC status, a line and an exit code.
 
 PachError
 ├── NotFoundError            a repo, branch, commit, file, pipeline or job that isn't there

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from google.protobuf.empty_pb2 import Empty
 
 from pachlocal.api.service import Context

@@ -1,4 +1,4 @@
-"""Pickers: the newer messages by which clients say which project, repo, branch or commit they mean."""
+"""Pickers: the newer messages by which clients say which repo, branch or commit they mean."""
 
 from __future__ import annotations
 

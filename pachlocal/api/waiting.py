@@ -20,7 +20,7 @@ def until(database: Database, context: Context, found: Callable[[], bool]) -> No
 
 
 def changes(database: Database, context: Context) -> Iterator[None]:
-    """Yield at once, and again after each change of the store, for as long as the caller is there."""
+    """Yield at once, and again after each change of the store, while the caller is there."""
     context.add_callback(database.wake)
     while context.is_active():
         seen = database.version

@@ -1,7 +1,7 @@
 """Between records and messages.
 
-Clients of 2.10 and before find a commit's repo in its `branch`; those of 2.11 and later must not see
-a branch in a commit. `python-pachyderm` is of the former kind, and says so in its user agent.
+Clients of 2.10 and before find a commit's repo in its `branch`; those of 2.11 and later must not
+see a branch in a commit. `python-pachyderm` is of the former kind, and says so in its user agent.
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ def show(address: str) -> None:
         try:
             _show(api)
         except grpc.RpcError as error:
-            assert isinstance(error, grpc.Call)  # noqa: S101 - what a stub raises is also the call
-            raise click.ClickException(f"{address} does not answer: {error.details()}") from None
+            details = error.details() if isinstance(error, grpc.Call) else error
+            raise click.ClickException(f"{address} does not answer: {details}") from None
 
 
 def _show(api: pps_pb2_grpc.APIStub) -> None:

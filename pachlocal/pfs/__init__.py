@@ -1,0 +1,1 @@
+"""PFS: repos, branches, commits, provenance, file trees, globs, diffs."""

@@ -126,7 +126,8 @@ def delete(tx: Transaction, branch: BranchName, *, force: bool) -> None:
     ahead = list(_names(tx.connection, f"{_AHEAD} {_SELECT} JOIN reached USING (id)", key))
     if ahead and not force:
         raise FailedPreconditionError(
-            f"branch {branch} cannot be deleted because it is in the direct provenance of {ahead[0]}"
+            f"branch {branch} cannot be deleted because it is in the direct provenance "
+            f"of {ahead[0]}"
         )
     tx.connection.execute("DELETE FROM branches WHERE id = ?", (key,))
 
@@ -134,7 +135,8 @@ def delete(tx: Transaction, branch: BranchName, *, force: bool) -> None:
 def find(connection: Connection, branch: BranchName) -> int | None:
     """Return a branch's row, or None."""
     row = connection.execute(
-        f"{_SELECT} WHERE projects.name = ? AND repos.name = ? AND repos.type = ? AND branches.name = ?",
+        f"{_SELECT} WHERE projects.name = ? AND repos.name = ? AND repos.type = ?"
+        " AND branches.name = ?",
         (branch.repo.project, branch.repo.name, branch.repo.type, branch.name),
     ).fetchone()
     return row["id"] if row else None

@@ -146,7 +146,8 @@ def _collision(connection: Connection, objects: Reader, commit: CommitInfo) -> s
 def find_in_set(connection: Connection, repo: RepoName, commit_set: str) -> CommitInfo | None:
     """Find the commit that a set has in a repo."""
     row = connection.execute(
-        f"{SELECT} WHERE commit_set = ? AND projects.name = ? AND repos.name = ? AND repos.type = ?",
+        f"{SELECT} WHERE commit_set = ? AND projects.name = ? AND repos.name = ?"
+        " AND repos.type = ?",
         (commit_set, repo.project, repo.name, repo.type),
     ).fetchone()
     return _info(connection, row) if row else None

@@ -1,9 +1,9 @@
 """The content of one file: a chunk, or a list of chunks cut where the content itself says.
 
 Content-defined chunking (FastCDC, Xia et al., USENIX ATC 2016) puts a cut where a hash of the last
-bytes says so: an edit in the middle of a large file changes the chunks around it and no others. The
-cuts depend on the content alone, not on how it came, so equal files have equal hashes, also when one
-was appended to and the other written whole.
+bytes says so: an edit in the middle of a large file changes the chunks around it and no others.
+The cuts depend on the content alone, not on how it came, so equal files have equal hashes, also
+when one was appended to and the other written whole.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@ r"""Glob patterns, in the grammar of Pachyderm's library ohmyglob, compiled to r
     *  any run without /          {a,b}    alternatives
     ** any run                    (a|b)    @(a|b)  one of, captured
     ?  one character but /        *(a|b)   +(a|b)  ?(a|b)  repeated or optional, captured
-    [a-z] [!a] [[:alpha:]]        !(a|b)   ^(a|b)  anything else, captured
+    [a-z0] [!a] [[:alpha:]_]      !(a|b)   ^(a|b)  anything else, captured
     \c the character itself
 
 A pattern is matched against a whole path that begins with `/`; a folder's has no `/` at its end.
@@ -29,14 +29,21 @@ _POSIX = {
     "alpha": "A-Za-z",
     "ascii": "\x00-\x7f",
     "blank": " \t",
+    "cntrl": "\x00-\x1f\x7f",
     "digit": "0-9",
+    "graph": "!-~",
     "lower": "a-z",
+    "print": " -~",
     "punct": r"!-/:-@\[-`{-~",
     "space": r"\s",
     "upper": "A-Z",
     "word": r"\w",
     "xdigit": "0-9A-Fa-f",
 }
+_CHARACTER = r"(?:\\.|[^\]\\])"
+_CLASS_ITEM = re.compile(
+    rf"\[:(?P<not>\^?)(?P<named>\w+):\]|(?P<low>{_CHARACTER})(?:-(?P<high>{_CHARACTER}))?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +70,14 @@ class Glob:
         return self.regex.fullmatch(plain) is not None
 
     def expand(self, path: str, template: str) -> str:
-        """Put the captures of a matching path into a template: `$1` or `${1}`, from 1 on."""
+        """Put the captures of a matching path into a template: `$1` or `${1}`, and `$$` is `$`."""
         match = self.regex.fullmatch(_plain(path))
         if match is None:
             raise InvalidArgumentError(f"path {path} does not match glob {self.pattern}")
 
         def capture(reference: re.Match[str]) -> str:
+            if reference[0] == "$$":
+                return "$"
             number = int(reference[1] or reference[2])
             if number > self.regex.groups:
                 raise InvalidArgumentError(
@@ -77,7 +86,7 @@ class Glob:
                 )
             return match[number] or ""
 
-        return re.sub(r"\$(?:(\d+)|\{(\d+)\})", capture, template)
+        return re.sub(r"\$(?:(\d+)|\{(\d+)\}|\$)", capture, template)
 
 
 @lru_cache(maxsize=1024)
@@ -87,12 +96,13 @@ def compile_glob(pattern: str) -> Glob:
     Raises:
         InvalidArgumentError: A bracket is not closed, or a class is unknown.
     """
-    cleaned = paths.clean(pattern) if pattern != "/" else "/"
-    source = _Parser(cleaned).pattern()
+    cleaned = paths.clean(pattern)
+    parser = _Parser(cleaned)
+    source = parser.pattern()
     literal = re.match(r"[^*?\[\]{}()!@+^\\|]*", cleaned)
     assert literal is not None  # noqa: S101 - it may match nothing
     folder = cleaned[: literal[0].rfind("/") + 1] or "/"
-    return Glob(cleaned, re.compile(source), folder, _depth(cleaned))
+    return Glob(cleaned, re.compile(source), folder, parser.depth)
 
 
 def is_literal(pattern: str) -> bool:
@@ -131,23 +141,28 @@ def _plain(path: str) -> str:
     return path.rstrip("/") or "/"
 
 
-def _depth(pattern: str) -> int | None:
-    nested = re.search(r"[({\[][^)}\]]*[/!^]|[!^]\(|\*\*", pattern)
-    return None if nested else pattern.count("/")
-
-
 class _Parser:
-    """Translates a pattern by recursive descent; `rest` is what a negation must look ahead to."""
+    """Translates a pattern by recursive descent.
+
+    Attributes:
+        depth: How many `/` every match has; None when they differ.
+    """
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._at = 0
+        self._nesting = 0  # groups open here
+        self._negation_ended = False
+        # Whether text, `*` or `**` comes after the first negation to end. Upstream looks ahead from
+        # a negation either to the end or, then, to its own words only: `!(a)b` refuses `axb`.
+        self._bounded = False
+        self.depth: int | None = 0
 
     def pattern(self) -> str:
-        regex = self._render(self._sequence(stop=""), rest=r"\Z")
+        parts = self._sequence(stop="")
         if self._at < len(self._text):
             raise self._error(f"unexpected {self._text[self._at]!r}")
-        return regex
+        return self._render(parts)
 
     def _sequence(self, stop: str) -> list[_Part]:
         parts: list[_Part] = []
@@ -160,7 +175,9 @@ class _Parser:
         following = self._text[self._at + 1 : self._at + 2]
         if character in _QUANTIFIERS and following == "(":
             self._at += 2
-            return _Part(group=self._alternatives("|", ")"), quantifier=character)
+            part = _Part(group=self._alternatives("|", ")"), quantifier=character)
+            self._negation_ended = self._negation_ended or character in "!^"
+            return part
         self._at += 1
         if character == "(":
             return _Part(group=self._alternatives("|", ")"), quantifier="@")
@@ -168,13 +185,11 @@ class _Parser:
             return _Part(group=self._alternatives(",", "}"), quantifier="{")
         if character == "[":
             return _Part(regex=self._class())
-        if character == "*" and following == "*":
-            self._at += 1
-            return _Part(regex=".*", bounds=True)
-        if character == "*":
-            return _Part(regex="[^/]*", bounds=True)
         if character == "?":
             return _Part(regex="[^/]")
+        self._bounded = self._bounded or self._negation_ended
+        if character == "*":
+            return _Part(regex=self._any())
         if character == "\\":
             if not following:
                 raise self._error("nothing follows the backslash")
@@ -182,9 +197,22 @@ class _Parser:
             character = following
         elif character in "])}":
             raise self._error(f"unexpected {character!r}")
-        return _Part(regex=re.escape(character), bounds=True)
+        self._count(character)
+        return _Part(regex=re.escape(character))
+
+    def _any(self) -> str:
+        if not re.compile(r"\*(?!\()").match(self._text, self._at):  # `**(` is `*` and `*(`
+            return "[^/]*"
+        self._at += 1
+        self.depth = None
+        return ".*"
+
+    def _count(self, character: str) -> None:
+        if character == "/" and self.depth is not None:
+            self.depth = None if self._nesting else self.depth + 1
 
     def _alternatives(self, separator: str, end: str) -> list[list[_Part]]:
+        self._nesting += 1
         found = [self._sequence(stop=separator + end)]
         while self._at < len(self._text) and self._text[self._at] == separator:
             self._at += 1
@@ -192,57 +220,49 @@ class _Parser:
         if self._at == len(self._text):
             raise self._error(f"{end!r} is missing")
         self._at += 1
+        self._nesting -= 1
         return found
 
     def _class(self) -> str:
+        """Read characters, ranges and named classes up to the `]`, all negated by a `!` or `^`."""
         negated = self._text[self._at : self._at + 1] in ("!", "^")
         self._at += negated
-        end = self._text.find("]", self._at + 1)
-        posix = re.compile(r"\[:(\^?)(\w+):\]").match(self._text, self._at)
-        if posix is not None:
-            end = posix.end()
-            if self._text[end : end + 1] != "]" or posix[2] not in _POSIX:
-                raise self._error(f"unknown character class {posix[0]}")
-            negated = negated != bool(posix[1])
-            body = _POSIX[posix[2]]
-        else:
-            if end < 0:
-                raise self._error("']' is missing")
-            body = self._range_or_list(self._text[self._at : end])
-        self._at = end + 1
-        return f"[{'^' if negated else ''}{body}]"
+        body = ""
+        while (item := _CLASS_ITEM.match(self._text, self._at)) is not None:
+            self._at = item.end()
+            if item["named"]:
+                if item["named"] not in _POSIX:
+                    raise self._error(f"unknown character class {item[0]}")
+                negated = negated != bool(item["not"])
+                body += _POSIX[item["named"]]
+                continue
+            low, high = item["low"][-1], item["high"][-1:] if item["high"] else ""
+            if high and low > high:
+                raise self._error(f"the range {item[0]} is upside down")
+            body += re.escape(low) + (f"-{re.escape(high)}" if high else "")
+        if self._text[self._at : self._at + 1] != "]":
+            raise self._error("']' is missing")
+        if not body:
+            raise self._error("the character class is empty")
+        self._at += 1
+        regex = f"[{'^' if negated else ''}{body}]"
+        if re.fullmatch(regex, "/"):
+            self.depth = None
+        return regex
 
-    def _range_or_list(self, body: str) -> str:
-        if len(body) == 3 and body[1] == "-":
-            if body[0] > body[2]:
-                raise self._error(f"the range {body} is upside down")
-            return f"{re.escape(body[0])}-{re.escape(body[2])}"
-        return re.escape(body.replace("\\", ""))
+    def _render(self, parts: list[_Part]) -> str:
+        return "".join(map(self._render_part, parts))
 
-    def _render(self, parts: list[_Part], rest: str) -> str:
-        return "".join(
-            self._render_part(part, self._until_bound(parts[index + 1 :], rest))
-            for index, part in enumerate(parts)
-        )
-
-    def _until_bound(self, following: list[_Part], rest: str) -> str:
-        """What a negation has to see after it: up to the next literal text, `*` or `**`."""
-        seen = []
-        for index, part in enumerate(following):
-            seen.append(self._render_part(part, self._until_bound(following[index + 1 :], rest)))
-            if part.bounds:
-                return _uncaptured("".join(seen))
-        return _uncaptured("".join(seen)) + rest
-
-    def _render_part(self, part: _Part, rest: str) -> str:
+    def _render_part(self, part: _Part) -> str:
         if part.group is None:
             return part.regex
-        body = "|".join(self._render(sequence, rest) for sequence in part.group)
+        body = "|".join(map(self._render, part.group))
         if part.quantifier == "{":
             return f"(?:{body})"
         if part.quantifier == "@":
             return f"({body})"
         if part.quantifier in "!^":
+            rest = "" if self._bounded else r"\Z"
             return f"((?!(?:{_uncaptured(body)}){rest})[^/]*)"
         return f"((?:{body}){part.quantifier})"
 
@@ -257,9 +277,8 @@ class _Part:
     regex: str = ""
     group: list[list[_Part]] | None = None
     quantifier: str = ""
-    bounds: bool = False  # whether a negation before it ends here
 
 
 def _uncaptured(regex: str) -> str:
     """Turn captures into plain groups: a look-ahead must not shift the numbers."""
-    return re.sub(r"(?<!\\)\((?!\?)", "(?:", regex)
+    return re.sub(r"(\\.)|\((?!\?)", lambda found: found[1] or "(?:", regex)

@@ -40,7 +40,7 @@ class Modification:
         self._writer.write(data)
 
     def delete(self, path: str) -> None:
-        """Remove a file; with a `/` at the end, all below that folder. What isn't there is no error.
+        """Remove a file; with a `/` at the end, all below that folder. Nothing there is no error.
 
         Raises:
             InvalidArgumentError: The path can't be one.

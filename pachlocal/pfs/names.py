@@ -96,7 +96,8 @@ def validate_name(name: str) -> None:
     """
     if not _NAME.fullmatch(name):
         raise InvalidArgumentError(
-            f"name ({name}) invalid: only alphanumeric characters, underscores, and dashes are allowed"
+            f"name ({name}) invalid: only alphanumeric characters, underscores, and dashes "
+            "are allowed"
         )
 
 

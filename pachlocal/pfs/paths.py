@@ -16,7 +16,7 @@ _CLEAN = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[ \"#$%&',\-.0-9:;<=>A-Z\\_`a-z|~]+)
 
 
 def clean(path: str) -> str:
-    """Return a path with one leading `/`, no empty segments and no trailing `/`; the root is `/`."""
+    """Return a path with one leading `/`, no empty segments, no trailing `/`; the root is `/`."""
     return "/" + "/".join(segment for segment in path.split("/") if segment)
 
 

@@ -1,7 +1,7 @@
 """Taking commits out of history: squash keeps their data in what follows, drop gives it up.
 
-A squashed commit must have children, which hold its data; a dropped one must have none. The jobs that
-made a removed commit go with it.
+A squashed commit must have children, which hold its data; a dropped one must have none. The jobs
+that made a removed commit go with it.
 """
 
 from __future__ import annotations

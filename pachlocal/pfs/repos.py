@@ -116,7 +116,8 @@ def create_repo(tx: Transaction, repo: RepoName, description: str = "", *, updat
         raise NotFoundError(f"repo {repo.of_type(USER)} not found")
     if not exists(tx.connection, repo):
         tx.connection.execute(
-            "INSERT INTO repos (project_id, name, type, description, created) VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO repos (project_id, name, type, description, created)"
+            " VALUES (?, ?, ?, ?, ?)",
             (project["id"], repo.name, repo.type, description, tx.now),
         )
     elif update:
@@ -174,7 +175,7 @@ def list_repos(
 
 
 def delete_repo(tx: Transaction, repo: RepoName, *, force: bool) -> bool:
-    """Delete a repo with all of its data, and its meta and spec siblings; return whether it existed.
+    """Delete a repo with its data and its meta and spec siblings; return whether it existed.
 
     Raises:
         FailedPreconditionError: A branch of it is in the provenance of others, and no force.
@@ -222,7 +223,7 @@ def _refuse_if_needed(connection: Connection, repo: int, doomed: Sequence[int]) 
         " FROM branches b JOIN branch_provenance ON provenance_id = b.id"
         " JOIN branches other ON other.id = branch_id JOIN repos r ON r.id = other.repo_id"
         " JOIN projects p ON p.id = r.project_id"
-        f" WHERE b.repo_id = ? AND other.repo_id NOT IN ({marks})",  # noqa: S608 - only marks
+        f" WHERE b.repo_id = ? AND other.repo_id NOT IN ({marks})",
         (repo, *doomed),
     ).fetchone()
     if row is not None:

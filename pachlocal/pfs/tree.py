@@ -1,9 +1,10 @@
 """The files of a commit: a Merkle tree of folders, each folder a sorted map cut by content.
 
-A folder maps names to entries, in byte order; the name of a subfolder ends in `/`, so a depth-first
-walk yields paths in byte order. The map is a prolly tree (a probabilistic B-tree, as in Noms and
-Dolt): an entry closes its node when the hash of its *name* has `_BITS` zero bits, it closes the node
-above too when it has twice as many, and so on. So the shape depends on the set of names alone:
+A folder maps names to entries, in byte order; the name of a subfolder ends in `/`, so a
+depth-first walk yields paths in byte order. The map is a prolly tree (a probabilistic B-tree, as in
+Noms and Dolt): an entry closes its node when the hash of its *name* has `_BITS` zero bits, it
+closes the node above too when it has twice as many, and so on. So the shape depends on the set of
+names alone:
 
 - equal folders have equal hashes, however they came about;
 - a changed entry rewrites one node a level, whatever the folder holds;
@@ -331,7 +332,7 @@ def _feed(
 ) -> int:
     """Give a node's entries to the builder, with the changes up to its last name merged in.
 
-    Returns the position of the first change after it. Subtrees without a change are passed on whole.
+    Returns the position of the first change after it. Subtrees without changes are passed on whole.
     """
     for ref in node.children:
         untouched = position == len(changes) or changes[position][0] > ref.last

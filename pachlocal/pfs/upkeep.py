@@ -1,4 +1,4 @@
-"""Upkeep of a store: what is damaged (fsck), and what nothing needs any more (garbage collection)."""
+"""Upkeep of a store: what is damaged (fsck), what nothing needs any more (garbage collection)."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""PPS: pipelines, from spec to datums to jobs; what is skipped, retried, merged."""

@@ -1,4 +1,4 @@
-"""The datums of jobs as they are stored: planned in batches, taken by workers, recorded when done."""
+"""The datums of jobs as they are stored: planned in batches, taken by workers, recorded."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def load_files(
 
 
 def insert(tx: Transaction, datums: Iterable[DatumInfo]) -> None:
-    """Add planned datums; one that is there already (two arms of a union gave it) is not doubled."""
+    """Add planned datums; one that is there (two arms of a union gave it) is not doubled."""
     tx.connection.executemany(
         "INSERT OR IGNORE INTO datums (job_id, id, hash, ordinal, inputs, state, why, output,"
         " processed_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",

@@ -188,7 +188,8 @@ def base_of(connection: Connection, job: JobInfo) -> JobInfo | None:
 def progress(connection: Connection, job: JobInfo) -> Progress:
     """Count a job's datums."""
     rows = connection.execute(
-        "SELECT state, COUNT(*) AS n, SUM(download_ns) AS download_ns, SUM(process_ns) AS process_ns,"
+        "SELECT state, COUNT(*) AS n,"
+        " SUM(download_ns) AS download_ns, SUM(process_ns) AS process_ns,"
         " SUM(upload_ns) AS upload_ns, SUM(download_bytes) AS download_bytes,"
         " SUM(upload_bytes) AS upload_bytes FROM datums WHERE job_id = ? GROUP BY state",
         (job.key,),

@@ -1,4 +1,4 @@
-"""Between the store and a worker's `/pfs`: inputs laid out before a command, results collected after.
+"""Between the store and a worker's `/pfs`: inputs laid out before a command, results collected.
 
 See https://docs.pachyderm.com/latest/build-dags/pipeline-spec/transform/ for what a command sees.
 """
@@ -107,15 +107,15 @@ def _target(pfs: Path, link: Path, shown: str) -> Path:
     for _ in range(_MAX_LINKS):
         if not place.is_symlink():
             break
-        text = os.readlink(place)
+        text = str(place.readlink())
         inside = text == "/pfs" or text.startswith("/pfs/")
         place = root / text[5:] if inside else place.parent / text
         place = Path(os.path.normpath(place))
     resolved = place.resolve()
     if root not in (resolved, *resolved.parents):
-        raise OutputError(f"/pfs/out{shown} links to {os.readlink(link)}, outside /pfs")
+        raise OutputError(f"/pfs/out{shown} links to {link.readlink()}, outside /pfs")
     if not resolved.exists():
-        raise OutputError(f"/pfs/out{shown} links to {os.readlink(link)}, which is not there")
+        raise OutputError(f"/pfs/out{shown} links to {link.readlink()}, which is not there")
     return resolved
 
 

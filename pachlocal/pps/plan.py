@@ -1,8 +1,8 @@
 """What a job has to do: which datums run, which are skipped, and why.
 
-A datum is skipped when the job before has processed one of the same hash: same names, same content,
-same salt. What the command or the image is doesn't matter, as on the real server; `--reprocess` asks
-for a new salt.
+A datum is skipped when the job before has processed one of the same hash: same names, same
+content, same salt. What the command or the image is doesn't matter, as on the real server;
+`--reprocess` asks for a new salt.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One datum in one worker: lay out, run, collect; again when it fails, as often as the spec says."""
+"""One datum in one worker: lay out, run, collect; when it fails, again, as the spec says."""
 
 from __future__ import annotations
 

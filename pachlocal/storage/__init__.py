@@ -1,0 +1,1 @@
+"""One folder on disk: SQLite metadata, content-addressed objects, the lock."""

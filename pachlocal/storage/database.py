@@ -23,8 +23,8 @@ Row = sqlite3.Row
 class Database:
     """A SQLite file with migrations, a write lock, pooled readers and news of changes.
 
-    Every method may be called from any thread. A write transaction belongs to the thread that opened
-    it and can't be nested.
+    Every method may be called from any thread. A write transaction belongs to the thread that
+    opened it and can't be nested.
     """
 
     def __init__(self, path: Path) -> None:
@@ -48,7 +48,7 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """Open the write transaction: all of it is durable when the block ends, or none on an error."""
+        """Open the write transaction: durable as a whole when the block ends, or not at all."""
         with self._write_lock:
             self._writer.execute("BEGIN IMMEDIATE")
             try:
@@ -100,7 +100,7 @@ class Database:
             return self._version
 
     def wait_until(self, found: Callable[[], bool], alive: Callable[[], bool]) -> bool:
-        """Block until `found()`; False when `alive()` ended first. Both are asked at each change."""
+        """Block until `found()`; False when `alive()` ended first. Asked at each change."""
         while alive():
             seen = self.version
             if found():

@@ -29,7 +29,7 @@ class FileCalls:
     files: FileSystem
 
     def modify_file(self, requests: Iterator[pfs_pb2.ModifyFileRequest], context: Context) -> Empty:
-        """Change files, all at once when the stream ends; a stream that breaks off changes nothing."""
+        """Change files, all at once when the stream ends; one that breaks off changes nothing."""
         first = next(requests, None)
         if first is None or first.WhichOneof("body") != "set_commit":
             raise InvalidArgumentError("first message must be a commit")

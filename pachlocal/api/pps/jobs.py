@@ -41,7 +41,7 @@ class JobCalls:
     def list_job(
         self, request: pps_pb2.ListJobRequest, context: Context
     ) -> Iterator[pps_pb2.JobInfo]:
-        """Yield jobs, the newest first: of a pipeline's current version, unless history is asked."""
+        """Yield jobs, the newest first; of a pipeline, those of its current version."""
         keep = filters.parse(request.jqFilter, pps_pb2.JobState)
         projects = [wire.project_name(project) for project in request.projects]
         with self.files.snapshot() as connection:

@@ -25,17 +25,53 @@ from pachlocal.proto import pfs_pb2, pps_pb2
 from pachlocal.storage.database import Connection
 
 # Fields that a spec and the details of a pipeline or job have in common, by name.
-_PIPELINE_FIELDS = (
-    "transform parallelism_spec egress output_branch resource_requests resource_limits "
-    "sidecar_resource_limits sidecar_resource_requests input description service spout "
-    "datum_set_spec datum_timeout job_timeout datum_tries scheduling_spec pod_spec pod_patch "
-    "s3_out metadata reprocess_spec autoscaling tolerations determined maximum_expected_uptime"
-).split()
-_JOB_FIELDS = (
-    "transform parallelism_spec egress service spout resource_requests resource_limits "
-    "sidecar_resource_limits sidecar_resource_requests input datum_set_spec datum_timeout "
-    "job_timeout datum_tries scheduling_spec pod_spec pod_patch"
-).split()
+_PIPELINE_FIELDS = [
+    "transform",
+    "parallelism_spec",
+    "egress",
+    "output_branch",
+    "resource_requests",
+    "resource_limits",
+    "sidecar_resource_limits",
+    "sidecar_resource_requests",
+    "input",
+    "description",
+    "service",
+    "spout",
+    "datum_set_spec",
+    "datum_timeout",
+    "job_timeout",
+    "datum_tries",
+    "scheduling_spec",
+    "pod_spec",
+    "pod_patch",
+    "s3_out",
+    "metadata",
+    "reprocess_spec",
+    "autoscaling",
+    "tolerations",
+    "determined",
+    "maximum_expected_uptime",
+]
+_JOB_FIELDS = [
+    "transform",
+    "parallelism_spec",
+    "egress",
+    "service",
+    "spout",
+    "resource_requests",
+    "resource_limits",
+    "sidecar_resource_limits",
+    "sidecar_resource_requests",
+    "input",
+    "datum_set_spec",
+    "datum_timeout",
+    "job_timeout",
+    "datum_tries",
+    "scheduling_spec",
+    "pod_spec",
+    "pod_patch",
+]
 
 
 def pipeline_name(pipeline: pps_pb2.Pipeline) -> tuple[str, str]:
@@ -80,7 +116,7 @@ class Messages:
             effective_spec_json=json.dumps(info.effective_spec),
         )
         if details:
-            _copy(specs.to_message(info.effective_spec), message.details, _PIPELINE_FIELDS)
+            _copy(specs.to_message(info.effective_spec), message.details)
             message.details.MergeFrom(
                 pps_pb2.PipelineInfo.Details(
                     created_at=wire.timestamp(info.created),
@@ -121,7 +157,7 @@ class Messages:
         self, info: JobInfo, details: pps_pb2.JobInfo.Details, workers: Sequence[WorkerStatus]
     ) -> None:
         pipeline = pipelines.by_key(self._connection, info.pipeline, info.version)
-        _copy(specs.to_message(pipeline.effective_spec), details, _JOB_FIELDS)
+        _copy(specs.to_message(pipeline.effective_spec), details)
         details.salt = pipeline.salt
         output = commits.by_key(self._connection, info.output)
         sources = input_commits(self._connection, output, pipeline.spec.input)
@@ -204,14 +240,13 @@ def _leaf_messages(input_: pps_pb2.Input) -> list[pps_pb2.PFSInput]:
     return [leaf for arm in arms for leaf in _leaf_messages(arm)]
 
 
-def _copy(
-    spec: pps_pb2.CreatePipelineRequest,
-    details: Message,
-    fields: Sequence[str],
-) -> None:
-    """Copy the fields of the same name that are set."""
-    present = {field.name: value for field, value in spec.ListFields()}
-    known = {name: present[name] for name in fields if name in present}
+def _copy(spec: pps_pb2.CreatePipelineRequest, details: Message) -> None:
+    """Copy what is set in a spec to the fields of the same name, which are of the same type."""
+    known = {
+        field.name: value
+        for field, value in spec.ListFields()
+        if field.name in details.DESCRIPTOR.fields_by_name
+    }
     details.MergeFrom(type(details)(**known))
 
 
