@@ -46,7 +46,10 @@ the same folds. The rarest species limits their number.
 """
 function deal_folds(labels)
     n_folds = min(MAX_FOLDS, minimum(count(==(name), labels) for name in unique(labels)))
-    return [mod1(count(==(labels[row]), labels[1:row]), n_folds) for row in eachindex(labels)]
+    seen = Dict(name => 0 for name in labels)
+    return map(labels) do name
+        mod1(seen[name] += 1, n_folds)
+    end
 end
 
 "Tell each row's species by a model that was fitted without the row's fold."
@@ -65,11 +68,11 @@ function summarize(title, files, folds, labels, told)
     total = length(labels)
     right = count(labels .== told)
     counts = ["$name $(count(==(name), labels))" for name in species]
-    table = vcat(
-        [vcat("", species)],
-        [vcat(name, [count((labels .== name) .& (told .== other)) for other in species])
-         for name in species],
-    )
+    table = [vcat("", species)]
+    for name in species
+        cells = [count((labels .== name) .& (told .== other)) for other in species]
+        push!(table, vcat(name, string.(cells)))
+    end
     width = maximum(length, species)
     return """
         Model: $title
@@ -80,12 +83,13 @@ function summarize(title, files, folds, labels, told)
         Confusion matrix (a line for each true species, a column for each told one):
         $(join((join(lpad.(cells, width), "  ") for cells in table), "\n"))
         Seed: $SEED
-        Versions: Julia $VERSION, DecisionTree $(version(DecisionTree)), JLD2 $(version(JLD2))
+        Versions: Julia $VERSION, $(join(version.((DecisionTree, JLD2)), ", "))
         """
 end
 
-"A package's version; pkgversion() came with Julia 1.9."
+"A package's name and version; pkgversion() came with Julia 1.9."
 function version(package)
     project = joinpath(dirname(dirname(pathof(package))), "Project.toml")
-    return match(r"^version *= *\"(.+)\""m, read(project, String))[1]
+    number = match(r"^version *= *\"(.+)\""m, read(project, String))[1]
+    return "$package $number"
 end

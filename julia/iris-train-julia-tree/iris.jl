@@ -9,7 +9,7 @@ const MODEL_FILE = "model.jld2"
 # So that every species has two rows left to be fitted when cross-validation holds one out.
 const MIN_ROWS = 3
 
-# What every language of the workshop takes for a number; tryparse() takes "0x1F" and "NaN" too.
+# What every language of the workshop takes for a number; tryparse() takes "0x1F" too.
 const NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 
 "The input can't be used; the message says where and why, in one line."

@@ -11,7 +11,7 @@ COPIES = [
     "rstats/iris-train-*/training.R",
     "julia/*/iris.jl",
     "julia/iris-train-*/training.jl",
-    "julia/iris-train-*/Project.toml",
+    "julia/*/Project.toml",
     "python/*/requirements.txt",
 ]
 
