@@ -18,6 +18,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from pachlocal import __version__
+from pachlocal.api.pfs.sources import Sources
 from pachlocal.api.server import AddressInUseError, Server
 from pachlocal.errors import PachError
 from pachlocal.pfs.filesystem import FileSystem
@@ -67,7 +68,7 @@ def _running(arguments: argparse.Namespace) -> Iterator[str]:
         logs = LogWriter(files.database)
         stack.callback(logs.close)
         scheduler = Scheduler(files, runtime, logs)
-        server = Server(files, scheduler, files.database.store_id)
+        server = Server(files, scheduler, Sources(arguments.share))
         port = server.bind(arguments.address)
         host = arguments.address.rpartition(":")[0]
         peer_host = "127.0.0.1" if host in ("0.0.0.0", "[::]") else host  # noqa: S104 - compared only
@@ -95,7 +96,7 @@ def _announced(
         "address": address,
         "runtime": runtime,
         "version": __version__,
-        "compose": str(arguments.compose) if arguments.compose else None,
+        "options": _options(arguments),
     }
     temporary.write_text(json.dumps(content))
     temporary.replace(note)
@@ -105,11 +106,24 @@ def _announced(
         note.unlink(missing_ok=True)
 
 
+def _options(arguments: argparse.Namespace) -> list[str]:
+    """Return the options by which another daemon would do what this one does."""
+    options = ["--address", arguments.address]
+    if arguments.compose:
+        options += ["--compose", str(arguments.compose)]
+    for folder in arguments.share:
+        options += ["--share", str(folder)]
+    return options
+
+
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m pachlocal.daemon", description=__doc__)
     parser.add_argument("--root", type=Path, required=True, help="the folder of the store")
     parser.add_argument("--address", required=True, help="HOST:PORT to listen on")
     parser.add_argument("--compose", type=Path, help="compose.yaml that says what images hold")
+    parser.add_argument(
+        "--share", type=Path, action="append", default=[], help="a folder that file: URLs may name"
+    )
     parser.add_argument("--report-fd", type=int, help="where to write one line when it is up")
     arguments = parser.parse_args(argv)
     arguments.root = arguments.root.absolute()

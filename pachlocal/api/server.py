@@ -12,7 +12,9 @@ from grpc_reflection.v1alpha import reflection
 from pachlocal.api import cluster, service
 from pachlocal.api.local import LocalApi
 from pachlocal.api.pfs import PfsApi
+from pachlocal.api.pfs.sources import Sources
 from pachlocal.api.pps import PpsApi
+from pachlocal.api.transactions import Joining, TransactionApi
 from pachlocal.pfs.filesystem import FileSystem
 from pachlocal.pps.scheduler import Scheduler
 from pachlocal.proto import (
@@ -47,10 +49,10 @@ class AddressInUseError(Exception):
 class Server:
     """Serves one store. `start` binds; `stop` ends all calls."""
 
-    def __init__(self, files: FileSystem, scheduler: Scheduler, deployment_id: str) -> None:
+    def __init__(self, files: FileSystem, scheduler: Scheduler, sources: Sources) -> None:
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="grpc")
         self._server = grpc.server(self._pool, options=_OPTIONS)
-        implementations = services(files, scheduler, deployment_id)
+        implementations = services(files, scheduler, sources)
         self._server.add_generic_rpc_handlers(
             [
                 *(service.handlers(which, by) for which, by in implementations),
@@ -92,16 +94,18 @@ class Server:
 
 
 def services(
-    files: FileSystem, scheduler: Scheduler, deployment_id: str
+    files: FileSystem, scheduler: Scheduler, sources: Sources
 ) -> list[tuple[ServiceDescriptor, object]]:
     """Return all services with what answers them."""
-    pfs = PfsApi(files)
+    pfs = PfsApi(files, sources)
+    pps = PpsApi(files, scheduler)
+    transactions = TransactionApi(files, (pfs, pps))
     return [
         (version_pb2.DESCRIPTOR.services_by_name["API"], cluster.VersionApi()),
-        (admin_pb2.DESCRIPTOR.services_by_name["API"], cluster.AdminApi(deployment_id)),
-        (pfs_pb2.DESCRIPTOR.services_by_name["API"], pfs),
-        (pps_pb2.DESCRIPTOR.services_by_name["API"], PpsApi(files, scheduler)),
-        (transaction_pb2.DESCRIPTOR.services_by_name["API"], cluster.TransactionApi()),
+        (admin_pb2.DESCRIPTOR.services_by_name["API"], cluster.AdminApi(files.database.store_id)),
+        (pfs_pb2.DESCRIPTOR.services_by_name["API"], Joining(pfs, transactions)),
+        (pps_pb2.DESCRIPTOR.services_by_name["API"], Joining(pps, transactions)),
+        (transaction_pb2.DESCRIPTOR.services_by_name["API"], transactions),
         (enterprise_pb2.DESCRIPTOR.services_by_name["API"], cluster.EnterpriseApi()),
         (local_pb2.DESCRIPTOR.services_by_name["Local"], LocalApi(pfs)),
         (license_pb2.DESCRIPTOR.services_by_name["API"], cluster.LicenseApi()),

@@ -34,13 +34,13 @@ class Daemon:
         pid: Its process.
         address: Where it answers.
         runtime: How it runs commands.
-        compose: The compose.yaml that it was started with.
+        options: What it was started with.
     """
 
     pid: int
     address: str
     runtime: str
-    compose: Path | None
+    options: list[str]
 
 
 class Failure(click.ClickException):
@@ -83,7 +83,15 @@ _root_option = click.option(
     help="The compose.yaml that says which folder an image is built from.  "
     "[default: that of this folder, or of the workshop]",
 )
-def up(root: Path, address: str, foreground: bool, compose: Path | None) -> None:
+@click.option(
+    "--share",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    multiple=True,
+    help="A folder whose files may be put by file: URL. May be given repeatedly.",
+)
+def up(
+    root: Path, address: str, foreground: bool, compose: Path | None, share: tuple[Path, ...]
+) -> None:
     """Start the daemon; return when it answers.
 
     Example: pachlocal up --root /tmp/store --address 127.0.0.1:0
@@ -91,7 +99,13 @@ def up(root: Path, address: str, foreground: bool, compose: Path | None) -> None
     running = find_daemon(root)
     if running is not None:
         raise Failure(f"already running at {running.address} on {root} (process {running.pid})")
-    command = _daemon_command(root, address, compose or _default_compose())
+    options = ["--address", address.removeprefix("grpc://")]
+    compose = compose or _default_compose()
+    if compose is not None:
+        options += ["--compose", str(compose.absolute())]
+    for folder in share:
+        options += ["--share", str(folder.absolute())]
+    command = _daemon_command(root, options)
     if foreground:
         os.execv(command[0], command)  # noqa: S606 - this very interpreter
     found = _start(root, command)
@@ -147,8 +161,7 @@ def reset(root: Path, yes: bool) -> None:
             path.unlink(missing_ok=True)
     click.echo(f"all that was stored in {root} is gone")
     if running is not None:
-        address = running.address.removeprefix("grpc://")
-        found = _start(root, _daemon_command(root, address, running.compose))
+        found = _start(root, _daemon_command(root, running.options))
         click.echo(f"pachlocal is up at {found}")
 
 
@@ -160,8 +173,7 @@ def find_daemon(root: Path) -> Daemon | None:
     while time.monotonic() < deadline:  # it may be starting or stopping
         try:
             note = json.loads((root / "daemon.json").read_text())
-            compose = Path(note["compose"]) if note["compose"] else None
-            return Daemon(note["pid"], note["address"], note["runtime"], compose)
+            return Daemon(note["pid"], note["address"], note["runtime"], note["options"])
         except FileNotFoundError:
             if not _is_locked(root):
                 return None
@@ -180,12 +192,8 @@ def _is_locked(root: Path) -> bool:
     return False
 
 
-def _daemon_command(root: Path, address: str, compose: Path | None) -> list[str]:
-    command = [sys.executable, "-m", "pachlocal.daemon"]
-    command += ["--root", str(root.absolute()), "--address", address.removeprefix("grpc://")]
-    if compose is not None:
-        command += ["--compose", str(compose.absolute())]
-    return command
+def _daemon_command(root: Path, options: Sequence[str]) -> list[str]:
+    return [sys.executable, "-m", "pachlocal.daemon", "--root", str(root.absolute()), *options]
 
 
 def _default_compose() -> Path | None:

@@ -21,7 +21,7 @@ from pachlocal.pfs.records import ProjectInfo, RepoInfo
 from pachlocal.pfs.transaction import Transaction
 from pachlocal.storage.database import Connection, Row
 
-_RESERVED = "__filesets__"  # a commit whose "repo" this is names a file set
+_RESERVED = "__filesets__"  # see pachlocal.pfs.filesets
 
 _SELECT = """
     SELECT repos.*, projects.name AS project

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pachlocal.errors import InvalidArgumentError, NotFoundError
-from pachlocal.pfs import branches, commits
+from pachlocal.pfs import branches, commits, filesets
 from pachlocal.pfs.names import BranchName, CommitName, is_commit_id, parse_ancestry
 from pachlocal.pfs.records import CommitInfo
 from pachlocal.storage.database import Connection
@@ -24,6 +24,8 @@ def resolve(connection: Connection, commit: CommitName, branch: str = "") -> Com
             missing branch, as upstream has it.
         InvalidArgumentError: Neither an id nor a branch is given.
     """
+    if commit.repo.name == filesets.REPO:
+        return filesets.as_commit(connection, commit.id)
     text = commit.id or branch
     if not text:
         raise InvalidArgumentError(f"a commit or branch of {commit.repo} must be given")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pachlocal.errors import DamagedStoreError
-from pachlocal.pfs import content, tree
+from pachlocal.pfs import content, filesets, tree
 from pachlocal.pfs.filesystem import FileSystem
 from pachlocal.pfs.tree import Hash
 from pachlocal.storage.database import Connection
@@ -21,6 +21,8 @@ _ROOTS = """
     WHERE c.root IS NOT NULL
     UNION ALL
     SELECT 'datum ' || lower(hex(id)) || ' of a job', output FROM datums WHERE output IS NOT NULL
+    UNION ALL
+    SELECT 'file set ' || id, root FROM filesets WHERE root IS NOT NULL
 """
 
 
@@ -74,6 +76,8 @@ def collect_garbage(files: FileSystem, *, dry_run: bool) -> Garbage:
     An object is in danger only when it was put before the collection began and nothing reached it
     then; so it waits for the writers of that time to make their commits.
     """
+    with files.transaction() as tx:
+        filesets.delete_expired(tx)
     epoch = files.objects.begin_collection()
     marked: set[Hash] = set()
     with files.snapshot() as before:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tarfile
+from collections import deque
 from collections.abc import Iterator
 from itertools import islice
 
@@ -10,23 +11,20 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.wrappers_pb2 import BytesValue
 
 from pachlocal.api import wire
+from pachlocal.api.pfs.modifying import Modifying
 from pachlocal.api.service import Context
 from pachlocal.errors import InvalidArgumentError, UnsupportedError
 from pachlocal.pfs import commits, content, files, resolve, upkeep
-from pachlocal.pfs.filesystem import FileSystem
-from pachlocal.pfs.modification import Modification
 from pachlocal.pfs.records import CommitInfo
 from pachlocal.pfs.tree import Entry
 from pachlocal.proto import pfs_pb2
 
-_MAX_REVERSED = 100_000  # entries that a reversed listing may hold in memory
+_MAX_REVERSED = 100_000  # entries, as on the real server
 _TAR_RECORD = 512  # bytes, the unit that a tar is padded to
 
 
-class FileCalls:
+class FileCalls(Modifying):
     """pfs_v2.API: files."""
-
-    files: FileSystem
 
     def modify_file(self, requests: Iterator[pfs_pb2.ModifyFileRequest], context: Context) -> Empty:
         """Change files, all at once when the stream ends; one that breaks off changes nothing."""
@@ -34,30 +32,8 @@ class FileCalls:
         if first is None or first.WhichOneof("body") != "set_commit":
             raise InvalidArgumentError("first message must be a commit")
         with self.files.modify(*wire.commit_name(first.set_commit)) as modification:
-            for request in requests:
-                self._modify(modification, request)
-            if not context.is_active():
-                raise InvalidArgumentError("the stream was broken off")
+            self.modify(modification, requests, context)
         return Empty()
-
-    def _modify(self, modification: Modification, request: pfs_pb2.ModifyFileRequest) -> None:
-        body = request.WhichOneof("body")
-        if body == "add_file":
-            if request.add_file.WhichOneof("source") == "url":
-                raise UnsupportedError(
-                    "putting from a URL is not served yet: fetch it and put the file"
-                )
-            modification.add(request.add_file.path, request.add_file.raw.value)
-        elif body == "delete_file":
-            modification.delete(request.delete_file.path)
-        elif body == "copy_file":
-            source = request.copy_file.src
-            with self.files.snapshot() as connection:
-                info = resolve.resolve(connection, *wire.commit_name(source.commit))
-            _, entry = files.inspect_file(self.files.objects, info, source.path)
-            modification.copy(entry, request.copy_file.dst, append=request.copy_file.append)
-        else:
-            raise InvalidArgumentError(f"unexpected message {body or 'without a body'}")
 
     def get_file(self, request: pfs_pb2.GetFileRequest, context: Context) -> Iterator[BytesValue]:
         """Yield a file's bytes; an empty file is one empty message, which old clients wait for."""
@@ -77,7 +53,8 @@ class FileCalls:
         """Yield a plain tar of all that a glob matches; its names are absolute, its modes 0."""
         self._refuse_url(request)
         info = self._readable(request.file)
-        for path, entry in files.files_below(self.files.objects, info, request.file.path):
+        found = files.files_below(self.files.objects, info, request.file.path)
+        for path, entry in _in_range(found, request.path_range):
             yield BytesValue(value=_tar_header(path, entry))
             if not entry.is_folder:
                 for piece in content.read(self.files.objects, entry.content):
@@ -110,12 +87,7 @@ class FileCalls:
         self, info: CommitInfo, request: pfs_pb2.ListFileRequest
     ) -> Iterator[tuple[str, Entry]]:
         found = files.list_files(self.files.objects, info, request.file.path)
-        after = request.paginationMarker.path
-        if after:
-            found = ((path, entry) for path, entry in found if _is_after(path, after, request))
-        if request.reverse:
-            return _reversed(found, request.number)
-        return islice(found, request.number or None)
+        return _page(found, request)
 
     def walk_file(
         self, request: pfs_pb2.WalkFileRequest, context: Context
@@ -123,7 +95,7 @@ class FileCalls:
         """Yield a path and all below it in byte order."""
         info = self._readable(request.file)
         found = files.walk_files(self.files.objects, info, request.file.path)
-        return self._infos(info, found, context)
+        return self._infos(info, _page(found, request), context)
 
     def glob_file(
         self, request: pfs_pb2.GlobFileRequest, context: Context
@@ -131,6 +103,7 @@ class FileCalls:
         """Yield what a glob matches in byte order."""
         info = self._readable(pfs_pb2.File(commit=request.commit))
         found = files.glob_files(self.files.objects, info, request.pattern)
+        found = _in_range(found, request.path_range)
         return self._infos(info, found, context)
 
     def diff_file(
@@ -179,16 +152,29 @@ class FileCalls:
             raise UnsupportedError("getting to a URL is not served yet: get it to a folder")
 
 
-def _is_after(path: str, marker: str, request: pfs_pb2.ListFileRequest) -> bool:
-    return path < marker if request.reverse else path > marker
+def _page(
+    found: Iterator[tuple[str, Entry]],
+    request: pfs_pb2.ListFileRequest | pfs_pb2.WalkFileRequest,
+) -> Iterator[tuple[str, Entry]]:
+    """Return the page of a listing that is asked for."""
+    marker = request.paginationMarker.path
+    if request.reverse:
+        if not 0 < request.number <= _MAX_REVERSED:
+            raise InvalidArgumentError(
+                f"number must be from 1 to {_MAX_REVERSED} when listing in reverse"
+            )
+        before = (item for item in found if not marker or item[0] < marker)
+        return reversed(deque(before, maxlen=request.number))
+    after = (item for item in found if item[0] > marker) if marker else found
+    return islice(after, request.number or None)
 
 
-def _reversed(found: Iterator[tuple[str, Entry]], number: int) -> Iterator[tuple[str, Entry]]:
-    if not 0 < number <= _MAX_REVERSED:
-        raise InvalidArgumentError(
-            f"number must be from 1 to {_MAX_REVERSED} when listing in reverse"
-        )
-    return iter(list(found)[: -number - 1 : -1])
+def _in_range(
+    found: Iterator[tuple[str, Entry]], bounds: pfs_pb2.PathRange
+) -> Iterator[tuple[str, Entry]]:
+    for path, entry in found:
+        if path >= bounds.lower and (not bounds.upper or path < bounds.upper):
+            yield path, entry
 
 
 def _tar_header(path: str, entry: Entry) -> bytes:

@@ -22,8 +22,7 @@ _MAX_WALK = 10_000  # branches, as on the real server
 class RepoCalls:
     """pfs_v2.API: projects, repos, branches."""
 
-    def __init__(self, files: FileSystem) -> None:
-        self.files = files
+    files: FileSystem
 
     def create_project(self, request: pfs_pb2.CreateProjectRequest, context: Context) -> Empty:
         """Create a project, or change its description."""

@@ -1,0 +1,90 @@
+"""Calls about file sets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from google.protobuf.empty_pb2 import Empty
+
+from pachlocal.api import wire
+from pachlocal.api.pfs.modifying import Modifying
+from pachlocal.api.service import Context
+from pachlocal.pfs import commits, filesets, resolve, tree
+from pachlocal.pfs.modification import Modification
+from pachlocal.pfs.tree import Changes
+from pachlocal.proto import pfs_pb2
+from pachlocal.storage.objects import ObjectWriter
+
+
+class FileSetCalls(Modifying):
+    """pfs_v2.API: file sets."""
+
+    def create_file_set(
+        self, requests: Iterator[pfs_pb2.ModifyFileRequest], context: Context
+    ) -> pfs_pb2.CreateFileSetResponse:
+        """Keep changes for a while, apart from any commit."""
+        with ObjectWriter(self.files.objects) as writer:
+            modification = Modification(writer)
+            self.modify(modification, requests, context)
+            return self._keep(writer, modification.finish())
+
+    def get_file_set(
+        self, request: pfs_pb2.GetFileSetRequest, context: Context
+    ) -> pfs_pb2.CreateFileSetResponse:
+        """Keep what a commit holds, or what it changed, as a file set."""
+        with self.files.snapshot() as connection:
+            info = resolve.resolve(connection, *wire.commit_name(request.commit))
+            parent = None
+            if request.type == pfs_pb2.GetFileSetRequest.DIFF:
+                parent = commits.parent_of(connection, info)
+        with ObjectWriter(self.files.objects) as writer:
+            changes = filesets.between(writer, parent.root if parent else None, info.root)
+            return self._keep(writer, changes)
+
+    def add_file_set(self, request: pfs_pb2.AddFileSetRequest, context: Context) -> Empty:
+        """Make a file set's changes in an open commit."""
+        with self.files.snapshot() as connection:
+            found = filesets.inspect(connection, request.file_set_id)
+        with ObjectWriter(self.files.objects) as writer, self.files.transaction() as tx:
+            info = resolve.resolve(tx.connection, *wire.commit_name(request.commit))
+            commits.set_root(tx, writer, info, tree.apply(writer, info.root, found.changes))
+            writer.write_into(tx.connection)
+        return Empty()
+
+    def compose_file_set(
+        self, request: pfs_pb2.ComposeFileSetRequest, context: Context
+    ) -> pfs_pb2.CreateFileSetResponse:
+        """Make one file set of several; later ones lie over earlier ones."""
+        with self.files.snapshot() as connection:
+            layers = [filesets.inspect(connection, id_).changes for id_ in request.file_set_ids]
+        with ObjectWriter(self.files.objects) as writer:
+            ttl_s = request.ttl_seconds or filesets.DEFAULT_TTL_S
+            return self._keep(writer, filesets.compose(writer, layers), ttl_s)
+
+    def renew_file_set(self, request: pfs_pb2.RenewFileSetRequest, context: Context) -> Empty:
+        """Keep a file set for longer."""
+        with self.files.transaction() as tx:
+            filesets.renew(tx, request.file_set_id, request.ttl_seconds)
+        return Empty()
+
+    def shard_file_set(
+        self, request: pfs_pb2.ShardFileSetRequest, context: Context
+    ) -> pfs_pb2.ShardFileSetResponse:
+        """Return path ranges that share out a file set's files."""
+        with self.files.snapshot() as connection:
+            root = filesets.inspect(connection, request.file_set_id).root
+        ranges = filesets.shards(
+            self.files.objects, root, number=request.num_files, size=request.size_bytes
+        )
+        return pfs_pb2.ShardFileSetResponse(
+            shards=[pfs_pb2.PathRange(lower=lower, upper=upper) for lower, upper in ranges]
+        )
+
+    def _keep(
+        self, writer: ObjectWriter, changes: Changes, ttl_s: int = filesets.DEFAULT_TTL_S
+    ) -> pfs_pb2.CreateFileSetResponse:
+        writer.prepare()
+        with self.files.transaction() as tx:
+            id_ = filesets.create(tx, writer, changes, ttl_s)
+            writer.write_into(tx.connection)
+        return pfs_pb2.CreateFileSetResponse(file_set_id=id_)

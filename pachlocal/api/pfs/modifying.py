@@ -1,0 +1,60 @@
+"""Streams of changes to files: what each message of ModifyFile does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pachlocal.api import wire
+from pachlocal.api.pfs.sources import Sources
+from pachlocal.api.service import CallerGoneError, Context
+from pachlocal.errors import InvalidArgumentError
+from pachlocal.pfs import files, resolve
+from pachlocal.pfs.filesystem import FileSystem
+from pachlocal.pfs.modification import Modification
+from pachlocal.proto import pfs_pb2
+
+
+class Modifying:
+    """Applies the messages of a stream to a modification."""
+
+    files: FileSystem
+    sources: Sources
+
+    def modify(
+        self,
+        modification: Modification,
+        requests: Iterator[pfs_pb2.ModifyFileRequest],
+        context: Context,
+    ) -> None:
+        """Take in a stream to its end.
+
+        Raises:
+            CallerGoneError: It broke off, so that nothing of it may count.
+            PachError: A message asks for what can't be.
+        """
+        for request in requests:
+            body = request.WhichOneof("body")
+            if body == "add_file":
+                self._add(modification, request.add_file)
+            elif body == "delete_file":
+                modification.delete(request.delete_file.path)
+            elif body == "copy_file":
+                self._copy(modification, request.copy_file)
+            else:
+                raise InvalidArgumentError(f"unexpected message {body or 'without a body'}")
+        if not context.is_active():
+            raise CallerGoneError
+
+    def _add(self, modification: Modification, request: pfs_pb2.AddFile) -> None:
+        if request.HasField("url"):
+            modification.add(request.path, b"")
+            for piece in self.sources.open(request.url.URL, recursive=request.url.recursive):
+                modification.add(request.path, piece)
+        else:
+            modification.add(request.path, request.raw.value)
+
+    def _copy(self, modification: Modification, request: pfs_pb2.CopyFile) -> None:
+        with self.files.snapshot() as connection:
+            info = resolve.resolve(connection, *wire.commit_name(request.src.commit))
+        _, entry = files.inspect_file(self.files.objects, info, request.src.path)
+        modification.copy(entry, request.dst, append=request.append)

@@ -1,0 +1,216 @@
+"""File sets: changes that are kept for a while, to be composed and added to commits later.
+
+A file set holds changes and not files, so adding one to a commit also removes what its stream
+deleted. It is read like a commit of the repo `__filesets__`, which shows it over an empty one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgpack
+
+from pachlocal.errors import InvalidArgumentError, NotFoundError
+from pachlocal.pfs import tree
+from pachlocal.pfs.content import Objects, Reader, concatenate
+from pachlocal.pfs.names import DEFAULT_PROJECT, CommitName, RepoName, new_id
+from pachlocal.pfs.records import CommitInfo, OriginKind
+from pachlocal.pfs.transaction import Transaction
+from pachlocal.pfs.tree import Append, Change, Changes, Entry, Kind, Root
+from pachlocal.storage.database import Connection
+
+REPO = "__filesets__"
+DEFAULT_TTL_S = 10 * 60
+MAX_TTL_S = 30 * 60
+
+SHARD_FILES = 1_000_000  # when neither number nor size is asked for
+SHARD_BYTES = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class FileSet:
+    """A file set: what it changes, and what it is when there is nothing to change."""
+
+    id: str
+    changes: Changes
+    root: Root
+    created: int
+
+
+def create(tx: Transaction, objects: Objects, changes: Changes, ttl_s: int = DEFAULT_TTL_S) -> str:
+    """Keep changes for some seconds and return the file set's ID.
+
+    Raises:
+        InvalidArgumentError: The time is too short or too long.
+    """
+    _check_ttl(ttl_s)
+    id_ = new_id()
+    root = tree.apply(objects, None, changes)
+    tx.connection.execute(
+        "INSERT INTO filesets (id, changes, root, created, expires) VALUES (?, ?, ?, ?, ?)",
+        (id_, msgpack.packb(_dump(changes)), root, tx.now, _expiry(tx, ttl_s)),
+    )
+    return id_
+
+
+def renew(tx: Transaction, id_: str, ttl_s: int) -> None:
+    """Keep a file set for some seconds from now on.
+
+    Raises:
+        NotFoundError: It isn't there, or its time was over.
+        InvalidArgumentError: The time is too short or too long.
+    """
+    _check_ttl(ttl_s)
+    inspect(tx.connection, id_)
+    tx.connection.execute("UPDATE filesets SET expires = ? WHERE id = ?", (_expiry(tx, ttl_s), id_))
+
+
+def inspect(connection: Connection, id_: str) -> FileSet:
+    """Return a file set.
+
+    Raises:
+        NotFoundError: It isn't there, or its time was over.
+    """
+    row = connection.execute("SELECT * FROM filesets WHERE id = ?", (id_,)).fetchone()
+    if row is None:
+        raise NotFoundError(f"file set {id_} not found: it never was, or its time is over")
+    return FileSet(id_, _load(msgpack.unpackb(row["changes"])), row["root"], row["created"])
+
+
+def delete_expired(tx: Transaction) -> None:
+    """Forget the file sets whose time is over."""
+    tx.connection.execute("DELETE FROM filesets WHERE expires < ?", (tx.now,))
+
+
+def as_commit(connection: Connection, id_: str) -> CommitInfo:
+    """Return a file set in the form in which files are read.
+
+    Raises:
+        NotFoundError: It isn't there, or its time was over.
+    """
+    found = inspect(connection, id_)
+    return CommitInfo(
+        key=0,
+        name=CommitName(RepoName(DEFAULT_PROJECT, REPO), id_),
+        branch="",
+        origin=OriginKind.USER,
+        description="",
+        parent=None,
+        children=(),
+        provenance=(),
+        root=found.root,
+        size=0,
+        started=found.created,
+        finished=found.created,
+        error="",
+    )
+
+
+def compose(objects: Objects, layers: Sequence[Changes]) -> Changes:
+    """Return what changes one after the other come to."""
+    result = Changes()
+    for layer in layers:
+        _lay_over(objects, result, layer)
+    return result
+
+
+def between(objects: Reader, old: Root, new: Root) -> Changes:
+    """Return the changes that make one tree of another."""
+    changes = Changes()
+    for path, _, entry in tree.diff(objects, old, new):
+        if not path.endswith("/"):
+            changes.set(path, entry)
+    return changes
+
+
+def shards(objects: Reader, root: Root, *, number: int, size: int) -> Iterator[tuple[str, str]]:
+    """Yield path ranges (lower, included; upper, excluded) that share out the files of a tree.
+
+    The first begins and the last ends with an empty path: without a bound.
+
+    Args:
+        objects: Where the tree is.
+        root: The tree.
+        number: At most so many files in a range; 0 for the default.
+        size: At most so many bytes in a range of several files; 0 for the default.
+    """
+    lower = ""
+    count = length = 0
+    for path, entry in tree.files(objects, root):
+        if count and (
+            count >= (number or SHARD_FILES) or length + entry.size > (size or SHARD_BYTES)
+        ):
+            yield lower, path
+            lower, count, length = path, 0, 0
+        count += 1
+        length += entry.size
+    yield lower, ""
+
+
+def _lay_over(objects: Objects, below: Changes, above: Changes) -> None:
+    """Make changes that come after others part of them."""
+    if above.cleared:
+        below.cleared = True
+        below.names.clear()
+    for name, change in above.names.items():
+        under = below.names.get(name)
+        if isinstance(change, Changes):
+            if not isinstance(under, Changes):
+                under = below.names[name] = Changes()
+            _lay_over(objects, under, change)
+        elif isinstance(change, Append) and name in below.names:
+            below.names[name] = _append(objects, under, change)
+        else:
+            below.names[name] = change
+
+
+def _append(objects: Objects, under: Change, change: Append) -> Change:
+    if not isinstance(under, Entry | Append):
+        return change.entry  # removed before: nothing older shows through
+    first = under.entry if isinstance(under, Append) else under
+    joined = concatenate(objects, first.content, change.entry.content)
+    entry = Entry.of_file(first.name, joined)
+    return Append(entry) if isinstance(under, Append) else entry
+
+
+def _check_ttl(ttl_s: int) -> None:
+    if not 1 <= ttl_s <= MAX_TTL_S:
+        raise InvalidArgumentError(f"ttl ({ttl_s}s) must be from 1 to {MAX_TTL_S} seconds")
+
+
+def _expiry(tx: Transaction, ttl_s: int) -> int:
+    return tx.now + ttl_s * 1_000_000_000
+
+
+# In the database a folder is [cleared, {name: change}], a change one of: None, such a list in a
+# list of one, or [appended, kind, hash, size].
+
+
+def _dump(changes: Changes) -> list[Any]:
+    return [changes.cleared, {name: _dump_one(it) for name, it in changes.names.items()}]
+
+
+def _dump_one(change: Change) -> list[Any] | None:
+    if change is None:
+        return None
+    if isinstance(change, Changes):
+        return [_dump(change)]
+    entry = change.entry if isinstance(change, Append) else change
+    return [isinstance(change, Append), int(entry.kind), entry.hash, entry.size]
+
+
+def _load(value: list[Any]) -> Changes:
+    cleared, names = value
+    return Changes(cleared, {name: _load_one(name, it) for name, it in names.items()})
+
+
+def _load_one(name: str, value: list[Any] | None) -> Change:
+    if value is None:
+        return None
+    if len(value) == 1:
+        return _load(value[0])
+    appended, kind, hash_, size = value
+    entry = Entry(name, Kind(kind), hash_, size)
+    return Append(entry) if appended else entry
