@@ -1,11 +1,11 @@
-"""The small services: versions, the cluster's identity, licences, transactions."""
+"""The small services: versions, the cluster's identity, licences."""
 
 from __future__ import annotations
 
 from google.protobuf.empty_pb2 import Empty
 
 from pachlocal.api.service import Context
-from pachlocal.proto import admin_pb2, enterprise_pb2, license_pb2, transaction_pb2, version_pb2
+from pachlocal.proto import admin_pb2, enterprise_pb2, license_pb2, version_pb2
 
 # Clients compare it with their own: the newest Pachyderm whose API we serve.
 PACHYDERM_VERSION = version_pb2.Version(major=2, minor=12, micro=2)
@@ -53,17 +53,3 @@ class LicenseApi:
     ) -> license_pb2.DeleteAllResponse:
         """Delete nothing: there is no licence."""
         return license_pb2.DeleteAllResponse()
-
-
-class TransactionApi:
-    """transaction_v2.API: no transaction is ever open."""
-
-    def list_transaction(
-        self, request: transaction_pb2.ListTransactionRequest, context: Context
-    ) -> transaction_pb2.TransactionInfos:
-        """Return the open transactions: none."""
-        return transaction_pb2.TransactionInfos()
-
-    def delete_all(self, request: transaction_pb2.DeleteAllRequest, context: Context) -> Empty:
-        """Delete nothing."""
-        return Empty()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from pachlocal.pfs import branches, commits, history, repos, resolve, tree
 from pachlocal.pfs.modification import Modification
-from pachlocal.pfs.names import BranchName, CommitName
+from pachlocal.pfs.names import BranchName, CommitName, new_id
 from pachlocal.pfs.propagation import propagate
 from pachlocal.pfs.records import CommitInfo
 from pachlocal.pfs.transaction import Transaction
@@ -31,18 +32,59 @@ class FileSystem:
         self.database = Database(root / "pach.db")
         self.objects = ObjectStore(self.database, root / "chunks")
         self.before_commit: list[Callable[[Transaction], None]] = []
+        self._open = threading.local()
         with self.transaction() as tx:
             repos.ensure_default_project(tx)
 
     @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
-        """Open a transaction: what the block does happens as a whole, or not at all on an error."""
-        with self.database.write() as connection:
-            tx = Transaction(connection)
+    def transaction(self, id_: str | None = None) -> Iterator[Transaction]:
+        """Open a transaction: what the block does happens as a whole, or not at all on an error.
+
+        Inside the block of another one, in the same thread, it is that other one.
+
+        Args:
+            id_: Its ID, and that of the commits it makes; a new one when it isn't given.
+        """
+        outer: Transaction | None = getattr(self._open, "transaction", None)
+        if outer is not None:
+            yield outer
+            return
+        with (
+            self.database.write() as connection,
+            self._opened(Transaction(connection, id_ or new_id())) as tx,
+        ):
+            yield tx
+
+    @contextmanager
+    def rehearsal(self, id_: str) -> Iterator[Transaction]:
+        """Open, inside another one, a transaction that is undone when its block ends.
+
+        Args:
+            id_: The ID that it is to have.
+        """
+        outer: Transaction = self._open.transaction
+        connection = outer.connection
+        connection.execute("SAVEPOINT rehearsal")
+        try:
+            with self._opened(Transaction(connection, id_)) as tx:
+                yield tx
+        finally:
+            if connection.in_transaction:  # a full disk may have ended it already
+                connection.execute("ROLLBACK TO rehearsal")
+                connection.execute("RELEASE rehearsal")
+
+    @contextmanager
+    def _opened(self, tx: Transaction) -> Iterator[Transaction]:
+        """Make a transaction this thread's, and do what belongs to its end."""
+        outer: Transaction | None = getattr(self._open, "transaction", None)
+        self._open.transaction = tx
+        try:
             yield tx
             propagate(tx)
             for hook in self.before_commit:
                 hook(tx)
+        finally:
+            self._open.transaction = outer
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
