@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
 
 from pachlocal.errors import ConflictError, NotFoundError
 from pachlocal.pfs import content, paths, tree
@@ -19,8 +22,9 @@ def inspect_file(objects: Reader, commit: CommitInfo, path: str) -> tuple[str, E
         NotFoundError: There is neither; also for the root of an empty commit.
     """
     cleaned = paths.clean(path)
-    wanted = cleaned + "/" if path.endswith("/") and cleaned != "/" else cleaned
-    entry = tree.lookup(objects, commit.root, wanted)
+    entry = tree.lookup(objects, commit.root, cleaned)
+    if path.endswith("/") and cleaned != "/":  # means a folder; upstream takes a file as well
+        entry = tree.lookup(objects, commit.root, cleaned + "/") or entry
     if entry is None:
         raise _not_found(commit, path)
     return _shown(cleaned, entry), entry
@@ -108,10 +112,10 @@ def files_below(objects: Reader, commit: CommitInfo, pattern: str) -> Iterator[t
 def diff_files(
     objects: Reader, new: CommitInfo, new_path: str, old: CommitInfo | None, old_path: str
 ) -> Iterator[tuple[Entry | None, str, Entry | None, str]]:
-    """Yield (new entry, its path, old entry, its path) for what differs below two paths.
+    """Yield (new entry, its path, old entry, its path) for what differs at and below two paths.
 
-    A side without the path is empty. The two are laid on each other, so the paths below are
-    compared; with an unlike path the answers of a pair have each their own.
+    A side without the path is empty. Only entries of the same path are compared: as on the real
+    server, what lies below unlike paths is all added or removed.
     """
     sides = []
     for commit, path in ((new, new_path), (old, old_path)):
@@ -119,13 +123,38 @@ def diff_files(
         entry = tree.lookup(objects, commit.root, cleaned) if commit else None
         sides.append((cleaned, entry))
     (new_at, new_entry), (old_at, old_entry) = sides
-    if new_entry == old_entry and new_at == old_at:
+    if new_at != old_at:
+        yield from _diff_apart(objects, (new_at, new_entry), (old_at, old_entry))
+        return
+    if new_entry == old_entry:
         return
     yield new_entry, _shown(new_at, new_entry), old_entry, _shown(old_at, old_entry)
     new_root = new_entry.hash if new_entry and new_entry.is_folder else None
     old_root = old_entry.hash if old_entry and old_entry.is_folder else None
     for path, before, after in tree.diff(objects, old_root, new_root, "/"):
         yield after, _joined(new_at, path), before, _joined(old_at, path)
+
+
+def _diff_apart(
+    objects: Reader, new: tuple[str, Entry | None], old: tuple[str, Entry | None]
+) -> Iterator[tuple[Entry | None, str, Entry | None, str]]:
+    """Yield what differs between two paths, which may lie in each other, in the order of paths."""
+    lines = _whole(objects, 0, *new), _whole(objects, 1, *old)
+    for path, group in groupby(heapq.merge(*lines), key=itemgetter(0)):
+        sides = {side: entry for _, side, entry in group}
+        if sides.get(0) != sides.get(1):
+            yield sides.get(0), path, sides.get(1), path
+
+
+def _whole(
+    objects: Reader, side: int, path: str, entry: Entry | None
+) -> Iterator[tuple[str, int, Entry]]:
+    if entry is not None:
+        shown = _shown(path, entry)
+        yield shown, side, entry
+        if entry.is_folder:
+            for below, found in tree.walk(objects, entry.hash, shown):
+                yield below, side, found
 
 
 def is_changed(objects: Reader, parent: CommitInfo | None, commit: CommitInfo, path: str) -> bool:
