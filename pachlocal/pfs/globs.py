@@ -263,7 +263,7 @@ class _Parser:
             return f"({body})"
         if part.quantifier in "!^":
             rest = "" if self._bounded else r"\Z"
-            return f"((?!(?:{_uncaptured(body)}){rest})[^/]*)"
+            return f"((?!(?:{body}){rest})[^/]*)"
         return f"((?:{body}){part.quantifier})"
 
     def _error(self, what: str) -> InvalidArgumentError:
@@ -277,8 +277,3 @@ class _Part:
     regex: str = ""
     group: list[list[_Part]] | None = None
     quantifier: str = ""
-
-
-def _uncaptured(regex: str) -> str:
-    """Turn captures into plain groups: a look-ahead must not shift the numbers."""
-    return re.sub(r"(\\.)|\((?!\?)", lambda found: found[1] or "(?:", regex)
