@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from pachlocal.errors import NotFoundError
+from pachlocal.errors import InvalidArgumentError, NotFoundError
 from pachlocal.pfs import content, paths, tree
 from pachlocal.pfs.content import ContentWriter
 from pachlocal.pfs.tree import Append, Changes, Entry
@@ -113,6 +113,8 @@ class Modification:
         And whether nothing older shows through there.
         """
         folder, _, name = path.rpartition("/")
+        if not name:
+            raise InvalidArgumentError("path (/) invalid: the root is no file")
         self._go_to(folder + "/")
         names = self._place.changes.names
         if name not in names:

@@ -22,7 +22,7 @@ ALLOWED = [chr(code) for code in range(32, 127) if chr(code) not in "*?[]{}!()@+
 SEGMENTS = st.text(ALLOWED, min_size=1).filter(lambda segment: segment not in (".", ".."))
 
 
-# --- paths --------------------------------------------------------------------------------------
+# --- paths ----------------------------------------------------------------------------------
 
 
 @given(segments=st.lists(SEGMENTS, max_size=4), slashes=st.integers(1, 3), end=st.booleans())
@@ -66,7 +66,7 @@ def test_dots_in_a_name_are_allowed(path: str) -> None:
     assert paths.validate(path) == path
 
 
-# --- names --------------------------------------------------------------------------------------
+# --- names ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["iris", "Iris_2", "a-b", "0", "-", "_"])
@@ -104,7 +104,7 @@ def test_new_ids_are_recognised_and_branches_are_not() -> None:
     assert not any(map(is_commit_id, ["master", "", new_id()[:-1], new_id().upper(), "f" * 32]))
 
 
-# --- ancestry -----------------------------------------------------------------------------------
+# --- ancestry -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

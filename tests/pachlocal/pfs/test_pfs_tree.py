@@ -251,7 +251,7 @@ def test_the_root_is_a_folder_and_an_empty_tree_has_none() -> None:
     assert tree.lookup(objects, None, "/a") is None
 
 
-# --- the cost of it, with nodes as large as they are ----------------------------------------------
+# --- the cost of it, with nodes as large as they are ------------------------------------------
 
 
 @pytest.fixture
