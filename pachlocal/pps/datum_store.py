@@ -11,8 +11,8 @@ from pachlocal.pfs import commits
 from pachlocal.pfs.transaction import Transaction
 from pachlocal.pfs.tree import Entry, Kind, Root
 from pachlocal.pps.datums import Datum, DatumFile
+from pachlocal.pps.inputs import PfsInput
 from pachlocal.pps.jobs import JobInfo
-from pachlocal.pps.spec import PfsInput
 from pachlocal.pps.states import DatumState
 from pachlocal.storage.database import Connection, Row
 

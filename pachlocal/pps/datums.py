@@ -20,7 +20,7 @@ from pachlocal.pfs.globs import compile_glob, glob
 from pachlocal.pfs.names import BranchName
 from pachlocal.pfs.records import CommitInfo
 from pachlocal.pfs.tree import Entry
-from pachlocal.pps.spec import CombinedInput, Input, PfsInput
+from pachlocal.pps.inputs import CombinedInput, Input, PfsInput
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,13 @@ from pachlocal.errors import NotFoundError
 from pachlocal.pfs.filesystem import FileSystem
 from pachlocal.pps import datum_store, jobs
 from pachlocal.pps.datum_store import DatumInfo, load_files
+from pachlocal.pps.inputs import pfs_inputs
 from pachlocal.pps.jobs import JobInfo
 from pachlocal.pps.logs import LogLine, LogWriter
 from pachlocal.pps.merge import DuplicateOutputError, merge_meta, merge_output
 from pachlocal.pps.pipelines import PipelineInfo
 from pachlocal.pps.plan import plan
 from pachlocal.pps.processing import Journal, Processor
-from pachlocal.pps.spec import pfs_inputs
 from pachlocal.pps.states import DatumState, JobState
 from pachlocal.pps.workers import WorkerSlot
 from pachlocal.storage.objects import ObjectWriter

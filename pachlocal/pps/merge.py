@@ -16,9 +16,9 @@ from pachlocal.pfs.names import META
 from pachlocal.pfs.tree import Changes, Entry, Root
 from pachlocal.pps import datum_store
 from pachlocal.pps.datum_store import DatumInfo
+from pachlocal.pps.inputs import pfs_inputs
 from pachlocal.pps.jobs import JobInfo
 from pachlocal.pps.pipelines import PipelineInfo
-from pachlocal.pps.spec import pfs_inputs
 from pachlocal.pps.states import DatumState
 from pachlocal.storage.database import Connection
 from pachlocal.storage.objects import ObjectWriter

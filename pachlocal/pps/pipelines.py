@@ -12,8 +12,9 @@ from pachlocal.pfs import branches, commits, history, repos
 from pachlocal.pfs.content import Reader
 from pachlocal.pfs.names import META, SPEC, USER, RepoName
 from pachlocal.pfs.transaction import Transaction
-from pachlocal.pps import jobs
-from pachlocal.pps.spec import Json, PipelineSpec, effective, parse, pfs_inputs
+from pachlocal.pps import cron, jobs
+from pachlocal.pps.inputs import Json, pfs_inputs
+from pachlocal.pps.spec import PipelineSpec, effective, parse
 from pachlocal.pps.states import JobState, PipelineState
 from pachlocal.storage.database import Connection, Row
 
@@ -77,7 +78,7 @@ def create(
         NotFoundError: An input repo isn't there.
         ConflictError: The inputs make a cycle.
     """
-    complete = effective(user_spec)
+    complete = effective(user_spec, tx.now)
     spec = parse(complete)
     connection = tx.connection
     before = find(connection, spec.project, spec.name)
@@ -88,6 +89,7 @@ def create(
             f'pipeline "{spec.project}/{spec.name}" cannot be created because a repo with the same '
             "name already exists"
         )
+    cron.create_repos(tx, spec)
     for input_ in pfs_inputs(spec.input):
         if input_.branch.repo != spec.repo:  # its own output is a cycle, and refused as one
             repos.key(connection, input_.branch.repo)
@@ -227,6 +229,7 @@ def delete(
             repos.delete_repo(tx, spec.repo.of_type(type_), force=True)
     else:
         repos.delete_repo(tx, spec.repo, force=True)
+    cron.delete_repos(tx, spec)
 
 
 def delete_all(
@@ -290,6 +293,12 @@ def list_pipelines(
             history_depth < 0 or old <= history_depth
         ):
             yield _info(row)
+
+
+def running(connection: Connection) -> list[tuple[int, int]]:
+    """Return the row and the current version of all pipelines that aren't stopped."""
+    rows = connection.execute("SELECT id, version FROM pipelines WHERE NOT stopped ORDER BY id")
+    return [(row["id"], row["version"]) for row in rows]
 
 
 def job_counts(connection: Connection, pipeline: PipelineInfo) -> dict[JobState, int]:

@@ -17,9 +17,9 @@ from pachlocal.pfs.records import CommitInfo
 from pachlocal.pps import datum_store, jobs
 from pachlocal.pps.datum_store import DatumInfo, store_files
 from pachlocal.pps.datums import Commits, Datum, datum_hash, datum_id, enumerate_datums
+from pachlocal.pps.inputs import Input, pfs_inputs
 from pachlocal.pps.jobs import JobInfo
 from pachlocal.pps.pipelines import PipelineInfo
-from pachlocal.pps.spec import Input, pfs_inputs
 from pachlocal.pps.states import DatumState
 from pachlocal.storage.database import Connection
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from pachlocal.pfs.filesystem import FileSystem
 from pachlocal.pps import jobs, pipelines
+from pachlocal.pps.clock import Clock
 from pachlocal.pps.logs import LogWriter
 from pachlocal.pps.runner import PipelineRunner
 from pachlocal.pps.workers import WorkerStatus
@@ -27,6 +28,7 @@ class Scheduler:
         self._peer: Mapping[str, str] = {}
         self._closing = threading.Event()
         self._runners: dict[tuple[int, int], PipelineRunner] = {}
+        self._clock = Clock(files)
         self._thread = threading.Thread(target=self._run, name="scheduler")
         files.before_commit.append(jobs.create_for_new_commits)
 
@@ -40,6 +42,7 @@ class Scheduler:
         with self._files.transaction() as tx:
             jobs.count_restarts(tx)
         self._thread.start()
+        self._clock.start()
 
     def workers(self, pipeline: int) -> list[WorkerStatus]:
         """Return what the workers of a pipeline (by row) do."""
@@ -52,6 +55,7 @@ class Scheduler:
 
     def close(self) -> None:
         """End all that runs, and wait for it; jobs stay as they are."""
+        self._clock.close()
         self._closing.set()
         self._files.database.wake()
         self._thread.join()

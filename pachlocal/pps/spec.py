@@ -9,33 +9,27 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
 
 from pachlocal.errors import InvalidArgumentError, UnsupportedError
-from pachlocal.pfs import paths
-from pachlocal.pfs.globs import compile_glob
 from pachlocal.pfs.names import (
     DEFAULT_PROJECT,
     META,
     SPEC,
-    USER,
     BranchName,
     RepoName,
     validate_name,
 )
+from pachlocal.pps.inputs import Input, Json, Owner, complete_input, parse_input
 from pachlocal.pps.resources import resources
 from pachlocal.runtime.contract import Resources
-
-Json: TypeAlias = dict[str, Any]
 
 MAX_PIPELINE_NAME = 51
 DEFAULT_DATUM_TRIES = 3
 EVERY_JOB, UNTIL_SUCCESS = "every_job", "until_success"
 
-_COMBINED = ("cross", "union", "join", "group")
-_RESERVED_INPUT_NAMES = ("out", ".env")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)s")
 
 # What a cluster does and one machine doesn't yet: field, and what to do instead.
@@ -47,40 +41,6 @@ _UNSERVED = {
     "tf_job": "train inside the transform",
     "determined": "train inside the transform",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class PfsInput:
-    """Files of a branch, one datum a match of the glob.
-
-    Attributes:
-        name: The folder below `/pfs`.
-        branch: Where the files come from.
-        glob: The pattern.
-        join_on: Template that gives the key of a join; empty for none.
-        group_by: Template that gives the key of a group; empty for none.
-        outer_join: Whether matches without a partner in the join stay.
-        empty_files: Whether only names are laid out.
-    """
-
-    name: str
-    branch: BranchName
-    glob: str
-    join_on: str = ""
-    group_by: str = ""
-    outer_join: bool = False
-    empty_files: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class CombinedInput:
-    """Several inputs combined: `cross`, `union`, `join` or `group`."""
-
-    kind: str
-    arms: tuple[Input, ...]
-
-
-Input: TypeAlias = "PfsInput | CombinedInput"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +113,12 @@ class PipelineSpec:
         return BranchName(self.repo.of_type(SPEC), "master")
 
 
-def effective(user_spec: Json) -> Json:
+def effective(user_spec: Json, now: int | None = None) -> Json:
     """Check a user's spec and return it with the defaults of the real server filled in.
+
+    Args:
+        user_spec: The spec.
+        now: The time (ns since 1970): where a cron input starts.
 
     Raises:
         InvalidArgumentError: It can't be right; the message names the field.
@@ -180,7 +144,7 @@ def effective(user_spec: Json) -> Json:
     _check_transform(spec)
     if not spec.get("input"):
         raise InvalidArgumentError("no input set")
-    complete_input(spec["input"], project)
+    complete_input(spec["input"], Owner(project, name, time.time_ns() if now is None else now))
     spec.setdefault("output_branch", "master")
     validate_name(spec["output_branch"])
     spec.setdefault("parallelism_spec", {}).setdefault("constant", "1")
@@ -227,46 +191,6 @@ def parse(spec: Json) -> PipelineSpec:
     )
 
 
-def complete_input(input_: Json, project: str = DEFAULT_PROJECT) -> Json:
-    """Check an input and fill its defaults in, in place; return it.
-
-    Raises:
-        InvalidArgumentError: It can't be right; the message names the field.
-        UnsupportedError: It asks for what only a cluster does.
-    """
-    _complete_input(input_, "input", project)
-    _check_names(input_)
-    return input_
-
-
-def parse_input(input_: Json) -> Input:
-    """Make values of a complete input."""
-    if "pfs" in input_:
-        pfs = input_["pfs"]
-        return PfsInput(
-            name=pfs["name"],
-            branch=BranchName(
-                RepoName(pfs["project"], pfs["repo"], pfs["repo_type"]), pfs["branch"]
-            ),
-            glob=pfs["glob"],
-            join_on=pfs.get("join_on", ""),
-            group_by=pfs.get("group_by", ""),
-            outer_join=pfs.get("outer_join", False),
-            empty_files=pfs.get("empty_files", False),
-        )
-    (kind,) = (kind for kind in _COMBINED if kind in input_)
-    return CombinedInput(kind, tuple(parse_input(arm) for arm in input_[kind]))
-
-
-def pfs_inputs(input_: Input) -> Iterator[PfsInput]:
-    """Yield the leaves of an input, in order."""
-    if isinstance(input_, PfsInput):
-        yield input_
-    else:
-        for arm in input_.arms:
-            yield from pfs_inputs(arm)
-
-
 def _check_transform(spec: Json) -> None:
     transform = spec.get("transform")
     if not transform:
@@ -281,62 +205,6 @@ def _check_transform(spec: Json) -> None:
         raise UnsupportedError("transform.datum_batching is not served yet")
     if transform.get("secrets"):
         raise UnsupportedError("transform.secrets is not served yet: use transform.env")
-
-
-def _complete_input(input_: Json, where: str, project: str) -> None:
-    kinds = [kind for kind in ("pfs", "cron", *_COMBINED) if kind in input_]
-    if not kinds:
-        raise InvalidArgumentError(f"{where}: no input set")
-    if len(kinds) > 1:
-        raise InvalidArgumentError(f"{where}: multiple input types set ({', '.join(kinds)})")
-    (kind,) = kinds
-    if kind == "cron":
-        raise UnsupportedError(f"{where}.cron is not served yet: put a file on a schedule instead")
-    if kind == "pfs":
-        _complete_pfs(input_["pfs"], f"{where}.pfs", project)
-        return
-    if not input_[kind]:
-        raise InvalidArgumentError(f"{where}.{kind}: no input set")
-    for index, arm in enumerate(input_[kind]):
-        _complete_input(arm, f"{where}.{kind}[{index}]", project)
-
-
-def _complete_pfs(pfs: Json, where: str, project: str) -> None:
-    if not pfs.get("repo"):
-        raise InvalidArgumentError(f"{where}: input must specify a repo")
-    if not pfs.get("glob"):
-        raise InvalidArgumentError(f"{where}: input must specify a glob")
-    if pfs.get("commit"):
-        raise InvalidArgumentError(
-            f"{where}: input cannot come from a commit; "
-            "use a branch with head pointing to the commit"
-        )
-    for field in ("s3", "trigger", "lazy", "reference"):
-        if pfs.get(field):
-            raise UnsupportedError(f"{where}.{field} is not served yet")
-    pfs["glob"] = paths.clean(pfs["glob"]) if pfs["glob"] != "/" else "/"
-    compile_glob(pfs["glob"])
-    pfs.setdefault("project", project)
-    pfs.setdefault("name", pfs["repo"])
-    pfs.setdefault("branch", "master")
-    pfs.setdefault("repo_type", USER)
-    validate_name(pfs["branch"])
-    if pfs["name"] in _RESERVED_INPUT_NAMES:
-        raise InvalidArgumentError(f"{where}: input cannot be named {pfs['name']}")
-
-
-def _check_names(input_: Json) -> set[str]:
-    """Refuse two inputs of one name in one datum; the arms of a union are never in one datum."""
-    if "pfs" in input_:
-        return {input_["pfs"]["name"]}
-    (kind,) = (kind for kind in _COMBINED if kind in input_)
-    seen: set[str] = set()
-    for arm in input_[kind]:
-        names = _check_names(arm)
-        if kind != "union" and names & seen:
-            raise InvalidArgumentError(f'name "{min(names & seen)}" was used more than once')
-        seen |= names
-    return seen
 
 
 def _seconds(duration: str | None) -> float | None:

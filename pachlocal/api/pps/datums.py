@@ -17,11 +17,11 @@ from pachlocal.pfs.filesystem import FileSystem
 from pachlocal.pfs.names import RepoName
 from pachlocal.pps import datum_store, jobs, logs, pipelines
 from pachlocal.pps.datums import datum_id, enumerate_datums
+from pachlocal.pps.inputs import complete_input, parse_input
 from pachlocal.pps.jobs import JobInfo
 from pachlocal.pps.logs import LogFilter
 from pachlocal.pps.plan import head_commits
 from pachlocal.pps.scheduler import Scheduler
-from pachlocal.pps.spec import complete_input, parse_input
 from pachlocal.proto import pps_pb2
 from pachlocal.storage.database import Connection
 

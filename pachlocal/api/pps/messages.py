@@ -14,11 +14,11 @@ from pachlocal.pfs import commits
 from pachlocal.pfs.names import DEFAULT_PROJECT, META, CommitName, RepoName
 from pachlocal.pps import datum_store, jobs, pipelines
 from pachlocal.pps.datum_store import DatumInfo, Stats, StoredFile
+from pachlocal.pps.inputs import pfs_inputs
 from pachlocal.pps.jobs import JobInfo, Progress
 from pachlocal.pps.logs import LogLine
 from pachlocal.pps.pipelines import PipelineInfo
 from pachlocal.pps.plan import input_commits
-from pachlocal.pps.spec import pfs_inputs
 from pachlocal.pps.states import DatumState, PipelineState
 from pachlocal.pps.workers import WorkerStatus
 from pachlocal.proto import pfs_pb2, pps_pb2
@@ -232,10 +232,12 @@ class Messages:
         return message
 
 
-def _leaf_messages(input_: pps_pb2.Input) -> list[pps_pb2.PFSInput]:
-    """Return the pfs inputs of an input, in the order of `pfs_inputs`."""
+def _leaf_messages(input_: pps_pb2.Input) -> list[pps_pb2.PFSInput | pps_pb2.CronInput]:
+    """Return the leaves of an input, in the order of `pfs_inputs`."""
     if input_.HasField("pfs"):
         return [input_.pfs]
+    if input_.HasField("cron"):
+        return [input_.cron]
     arms = [*input_.cross, *input_.union, *input_.join, *input_.group]
     return [leaf for arm in arms for leaf in _leaf_messages(arm)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 
 from google.protobuf.empty_pb2 import Empty
@@ -13,10 +14,11 @@ from pachlocal.api.pps.messages import Messages, pipeline_message, pipeline_name
 from pachlocal.api.service import Context
 from pachlocal.errors import ConflictError, InvalidArgumentError, NotFoundError
 from pachlocal.pfs.filesystem import FileSystem
-from pachlocal.pps import pipelines
+from pachlocal.pps import cron, pipelines
+from pachlocal.pps.inputs import Json
 from pachlocal.pps.pipelines import PipelineInfo
 from pachlocal.pps.scheduler import Scheduler
-from pachlocal.pps.spec import Json, effective
+from pachlocal.pps.spec import effective
 from pachlocal.proto import pps_pb2
 from pachlocal.storage.database import Connection
 
@@ -120,10 +122,11 @@ class PipelineCalls:
         raise ConflictError("unimplemented")
 
     def run_cron(self, request: pps_pb2.RunCronRequest, context: Context) -> Empty:
-        """Refuse: no pipeline has a cron input."""
+        """Tick a pipeline's cron inputs now."""
         with self.files.snapshot() as connection:
-            pipelines.inspect(connection, *pipeline_name(request.pipeline))
-        raise ConflictError("pipeline doesn't have a cron input")
+            info = pipelines.inspect(connection, *pipeline_name(request.pipeline))
+        cron.run(self.files, info.spec, time.time_ns())
+        return Empty()
 
     def delete_pipeline(self, request: pps_pb2.DeletePipelineRequest, context: Context) -> Empty:
         """Delete a pipeline; one that isn't there is an error only when it must exist."""

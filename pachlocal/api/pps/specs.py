@@ -9,7 +9,7 @@ from typing import Any
 from google.protobuf import json_format
 
 from pachlocal.errors import InvalidArgumentError
-from pachlocal.pps.spec import Json
+from pachlocal.pps.inputs import Json
 from pachlocal.proto import pps_pb2
 
 _PREFIX = "could not make effective spec"  # clients know it
