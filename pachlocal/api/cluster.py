@@ -5,6 +5,8 @@ from __future__ import annotations
 from google.protobuf.empty_pb2 import Empty
 
 from pachlocal.api.service import Context
+from pachlocal.pfs import metadata
+from pachlocal.pfs.filesystem import FileSystem
 from pachlocal.proto import admin_pb2, enterprise_pb2, license_pb2, version_pb2
 
 # Clients compare it with their own: the newest Pachyderm whose API we serve.
@@ -25,14 +27,19 @@ class VersionApi:
 class AdminApi:
     """admin_v2.API."""
 
-    def __init__(self, deployment_id: str) -> None:
-        self._id = deployment_id
+    def __init__(self, files: FileSystem) -> None:
+        self._files = files
+        self._id = files.database.store_id
 
     def inspect_cluster(
         self, request: admin_pb2.InspectClusterRequest, context: Context
     ) -> admin_pb2.ClusterInfo:
         """Return who we are; the ID stays the same for as long as the store exists."""
-        return admin_pb2.ClusterInfo(id=self._id, deployment_id=self._id, warnings_ok=True)
+        with self._files.snapshot() as connection:
+            noted = metadata.of_cluster(connection)
+        return admin_pb2.ClusterInfo(
+            id=self._id, deployment_id=self._id, warnings_ok=True, metadata=noted
+        )
 
 
 class EnterpriseApi:

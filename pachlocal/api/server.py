@@ -10,7 +10,9 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from pachlocal.api import cluster, service
+from pachlocal.api.debug import DebugApi
 from pachlocal.api.local import LocalApi
+from pachlocal.api.metadata import MetadataApi
 from pachlocal.api.pfs import PfsApi
 from pachlocal.api.pfs.sources import Sources
 from pachlocal.api.pps import PpsApi
@@ -19,9 +21,11 @@ from pachlocal.pfs.filesystem import FileSystem
 from pachlocal.pps.scheduler import Scheduler
 from pachlocal.proto import (
     admin_pb2,
+    debug_pb2,
     enterprise_pb2,
     license_pb2,
     local_pb2,
+    metadata_pb2,
     pfs_pb2,
     pps_pb2,
     transaction_pb2,
@@ -102,10 +106,12 @@ def services(
     transactions = TransactionApi(files, (pfs, pps))
     return [
         (version_pb2.DESCRIPTOR.services_by_name["API"], cluster.VersionApi()),
-        (admin_pb2.DESCRIPTOR.services_by_name["API"], cluster.AdminApi(files.database.store_id)),
+        (admin_pb2.DESCRIPTOR.services_by_name["API"], cluster.AdminApi(files)),
         (pfs_pb2.DESCRIPTOR.services_by_name["API"], Joining(pfs, transactions)),
         (pps_pb2.DESCRIPTOR.services_by_name["API"], Joining(pps, transactions)),
         (transaction_pb2.DESCRIPTOR.services_by_name["API"], transactions),
+        (metadata_pb2.DESCRIPTOR.services_by_name["API"], MetadataApi(files)),
+        (debug_pb2.DESCRIPTOR.services_by_name["Debug"], DebugApi(files)),
         (enterprise_pb2.DESCRIPTOR.services_by_name["API"], cluster.EnterpriseApi()),
         (local_pb2.DESCRIPTOR.services_by_name["Local"], LocalApi(pfs)),
         (license_pb2.DESCRIPTOR.services_by_name["API"], cluster.LicenseApi()),

@@ -84,6 +84,7 @@ def project_info(info: ProjectInfo) -> pfs_pb2.ProjectInfo:
         project=pfs_pb2.Project(name=info.name),
         description=info.description,
         created_at=timestamp(info.created),
+        metadata=info.metadata,
     )
 
 
@@ -96,6 +97,7 @@ def repo_info(info: RepoInfo) -> pfs_pb2.RepoInfo:
         size_bytes_upper_bound=info.size,
         branches=[branch_message(BranchName(info.name, name)) for name in info.branches],
         details=pfs_pb2.RepoInfo.Details(size_bytes=info.size),
+        metadata=info.metadata,
     )
 
 
@@ -130,6 +132,7 @@ class Wire:
             size_bytes_upper_bound=info.size,
             details=(pfs_pb2.CommitInfo.Details(size_bytes=info.size) if info.finished else None),
             created_at=timestamp(info.started),
+            metadata=info.metadata,
         )
 
     def branch_info(self, info: BranchInfo) -> pfs_pb2.BranchInfo:
@@ -141,6 +144,7 @@ class Wire:
             direct_provenance=map(branch_message, info.direct_provenance),
             subvenance=map(branch_message, info.subvenance),
             created_at=timestamp(info.created),
+            metadata=info.metadata,
         )
 
     def file_info(self, info: CommitInfo, path: str, entry: Entry) -> pfs_pb2.FileInfo:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from pachlocal.errors import ConflictError, FailedPreconditionError, NotFoundError
-from pachlocal.pfs import commits, repos
+from pachlocal.pfs import commits, metadata, repos
 from pachlocal.pfs.names import BranchName, CommitName, RepoName, validate_name
 from pachlocal.pfs.records import BranchInfo, CommitInfo, OriginKind
 from pachlocal.pfs.transaction import Transaction
@@ -306,4 +306,5 @@ def _info(connection: Connection, row: Row) -> BranchInfo:
         direct_provenance=tuple(_names(connection, direct, key)),
         provenance=tuple(_names(connection, f"{_BEHIND} {_SELECT} JOIN reached USING (id)", key)),
         subvenance=tuple(_names(connection, f"{_AHEAD} {_SELECT} JOIN reached USING (id)", key)),
+        metadata=metadata.parse(row["metadata"]),
     )

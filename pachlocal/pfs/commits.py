@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from pachlocal.errors import ConflictError, NotFoundError
-from pachlocal.pfs import repos, tree
+from pachlocal.pfs import metadata, repos, tree
 from pachlocal.pfs.content import Reader
 from pachlocal.pfs.names import BranchName, CommitName, RepoName
 from pachlocal.pfs.records import CommitInfo, OriginKind
@@ -218,4 +218,5 @@ def _info(connection: Connection, row: Row) -> CommitInfo:
         started=row["started"],
         finished=row["finished"],
         error=row["error"],
+        metadata=metadata.parse(row["metadata"]),
     )

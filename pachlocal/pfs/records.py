@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 from pachlocal.pfs.names import BranchName, CommitName, RepoName
@@ -20,11 +21,13 @@ class OriginKind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class ProjectInfo:
-    """A project."""
+    """A project; `key` is its row."""
 
+    key: int
     name: str
     description: str
     created: int
+    metadata: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,7 @@ class RepoInfo:
     created: int
     size: int
     branches: tuple[str, ...]
+    metadata: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ class BranchInfo:
         direct_provenance: The branches named at its creation.
         provenance: These and all behind them.
         subvenance: The branches that have this one in their provenance.
+        metadata: What users note about it.
     """
 
     key: int
@@ -60,6 +65,7 @@ class BranchInfo:
     direct_provenance: tuple[BranchName, ...]
     provenance: tuple[BranchName, ...]
     subvenance: tuple[BranchName, ...]
+    metadata: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,7 @@ class CommitInfo:
         started: When.
         finished: When; None while it is open.
         error: Why its content is not to be used; empty for a good one.
+        metadata: What users note about it.
     """
 
     key: int
@@ -95,3 +102,4 @@ class CommitInfo:
     started: int
     finished: int | None
     error: str
+    metadata: Mapping[str, str] = field(default_factory=dict, hash=False)

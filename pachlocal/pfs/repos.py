@@ -10,6 +10,7 @@ from pachlocal.errors import (
     InvalidArgumentError,
     NotFoundError,
 )
+from pachlocal.pfs import metadata
 from pachlocal.pfs.names import (
     DEFAULT_PROJECT,
     USER,
@@ -71,13 +72,13 @@ def inspect_project(connection: Connection, name: str) -> ProjectInfo:
     row = _project_row(connection, name)
     if row is None:
         raise NotFoundError(f'project "{name}" not found')
-    return ProjectInfo(row["name"], row["description"], row["created"])
+    return _project(row)
 
 
 def list_projects(connection: Connection) -> Iterator[ProjectInfo]:
     """Yield all projects, the newest first."""
     for row in connection.execute("SELECT * FROM projects ORDER BY id DESC"):
-        yield ProjectInfo(row["name"], row["description"], row["created"])
+        yield _project(row)
 
 
 def delete_project(tx: Transaction, name: str, *, force: bool) -> None:
@@ -240,6 +241,16 @@ def _delete_row(tx: Transaction, repo: int) -> None:
     tx.connection.execute("DELETE FROM repos WHERE id = ?", (repo,))
 
 
+def _project(row: Row) -> ProjectInfo:
+    return ProjectInfo(
+        key=row["id"],
+        name=row["name"],
+        description=row["description"],
+        created=row["created"],
+        metadata=metadata.parse(row["metadata"]),
+    )
+
+
 def _project_row(connection: Connection, name: str) -> Row | None:
     row: Row | None = connection.execute(
         "SELECT * FROM projects WHERE name = ?", (name,)
@@ -267,4 +278,5 @@ def _info(connection: Connection, row: Row) -> RepoInfo:
         created=row["created"],
         size=size["size"] if size else 0,
         branches=tuple(branch["name"] for branch in branches),
+        metadata=metadata.parse(row["metadata"]),
     )

@@ -25,6 +25,8 @@ from pachlocal.pps.scheduler import Scheduler
 from pachlocal.proto import pps_pb2
 from pachlocal.storage.database import Connection
 
+_DEFAULT_BATCH = 100  # datums, where a request doesn't say how many
+
 
 class DatumCalls:
     """pps_v2.API: datums and logs."""
@@ -77,6 +79,25 @@ class DatumCalls:
                 stats=pps_pb2.ProcessStats(),
                 data=[answer.file_info(file.commit, file.path, file.entry) for file in datum],
             )
+
+    def create_datum(
+        self, requests: Iterator[pps_pb2.CreateDatumRequest], context: Context
+    ) -> Iterator[pps_pb2.DatumInfo]:
+        """Yield the datums that an input would give now, as many as each request asks for."""
+        first = next(requests, None)
+        if first is None or first.WhichOneof("body") != "start":
+            raise InvalidArgumentError("first message must be a start message")
+        found = self._preview(first.start.input, context)
+        number = first.start.number or _DEFAULT_BATCH
+        while True:
+            given = 0
+            for message in islice(found, number):
+                given += 1
+                yield message
+            request = next(requests, None) if given == number else None
+            if request is None:
+                return
+            number = getattr(request, "continue").number or _DEFAULT_BATCH
 
     def restart_datum(self, request: pps_pb2.RestartDatumRequest, context: Context) -> Empty:
         """Refuse: no datum that matches is running."""

@@ -1,0 +1,71 @@
+"""metadata.API: edits of the keys and values that users attach to what there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pachlocal.api import pick
+from pachlocal.api.service import Context
+from pachlocal.errors import InvalidArgumentError, PachError, UnsupportedError
+from pachlocal.pfs import branches, metadata, repos
+from pachlocal.pfs.filesystem import FileSystem
+from pachlocal.pfs.metadata import Kind, Target
+from pachlocal.pfs.transaction import Transaction
+from pachlocal.proto import metadata_pb2
+from pachlocal.storage.database import Connection
+
+
+class MetadataApi:
+    """metadata.API."""
+
+    def __init__(self, files: FileSystem) -> None:
+        self._files = files
+
+    def edit_metadata(
+        self, request: metadata_pb2.EditMetadataRequest, context: Context
+    ) -> metadata_pb2.EditMetadataResponse:
+        """Make edits, all or none."""
+        with self._files.transaction() as tx:
+            for number, edit in enumerate(request.edits):
+                try:
+                    _apply(tx, edit)
+                except PachError as error:
+                    raise type(error)(f"edit #{number}: {error}") from error
+        return metadata_pb2.EditMetadataResponse()
+
+
+def _apply(tx: Transaction, edit: metadata_pb2.Edit) -> None:
+    target = _target(tx.connection, edit)
+    operation = edit.WhichOneof("op")
+    if operation == "add_key":
+        metadata.add(tx, target, edit.add_key.key, edit.add_key.value)
+    elif operation == "edit_key":
+        metadata.edit(tx, target, edit.edit_key.key, edit.edit_key.value)
+    elif operation == "delete_key":
+        metadata.delete(tx, target, edit.delete_key.key)
+    elif operation == "replace":
+        metadata.replace(tx, target, edit.replace.replacement)
+    else:
+        raise InvalidArgumentError("validate request: an edit must have an operation")
+
+
+def _target(connection: Connection, edit: metadata_pb2.Edit) -> Target:
+    find: dict[str | None, Callable[[], Target]] = {
+        "cluster": lambda: metadata.cluster(connection),
+        "project": lambda: Target(
+            Kind.PROJECT, repos.inspect_project(connection, pick.project(edit.project)).key
+        ),
+        "repo": lambda: Target(Kind.REPO, repos.key(connection, pick.repo(edit.repo))),
+        "branch": lambda: Target(
+            Kind.BRANCH, branches.key_of(connection, pick.branch(edit.branch))
+        ),
+        "commit": lambda: Target(Kind.COMMIT, pick.commit(connection, edit.commit).key),
+    }
+    kind = edit.WhichOneof("target")
+    if kind == "pipeline":
+        raise UnsupportedError(
+            "metadata of pipelines is not served by pachlocal: give it to the output repo"
+        )
+    if kind not in find:
+        raise InvalidArgumentError("validate request: an edit must have a target")
+    return find[kind]()
