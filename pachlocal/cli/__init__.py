@@ -1,0 +1,1 @@
+"""The commands: `pachlocal` for the daemon, `pachctl` for what is in it."""

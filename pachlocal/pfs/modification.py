@@ -23,7 +23,8 @@ class Modification:
         self._objects = objects
         self._changes = Changes()
         self._place = _Place("/", self._changes, fresh=False)
-        self._path = ""  # of the file that is being written
+        self._path = ""  # of the file that is being written, as it was given
+        self._name = ""  # its last segment
         self._writer: ContentWriter | None = None
         self._fresh = False  # whether that file replaces what is there
 
@@ -54,7 +55,9 @@ class Modification:
             self._changes.set(cleaned + "/", Changes(cleared=True))
             self._place = _Place("/", self._changes, fresh=self._changes.cleared)
         else:
-            self._changes.set(cleaned, None)
+            folder, _, name = cleaned.rpartition("/")
+            self._go_to(folder + "/")
+            self._place.changes.names[name] = None
 
     def copy(self, source: Entry | None, path: str, *, append: bool) -> None:
         """Put a file or folder of some commit under another path, without touching its bytes.
@@ -87,16 +90,17 @@ class Modification:
         return self._changes
 
     def _begin_file(self, path: str) -> None:
-        pending, self._fresh = self._pending(paths.validate(path))
+        cleaned = paths.validate(path)
+        pending, self._fresh = self._pending(cleaned)
         start = pending.content if pending is not None else None
         self._writer = ContentWriter(self._objects, start)
         self._path = path
+        self._name = cleaned.rpartition("/")[2]
 
     def _finish_file(self) -> None:
         if self._writer is not None:
-            name = paths.clean(self._path).rpartition("/")[2]
-            entry = Entry.of_file(name, self._writer.finish())
-            self._place.changes.names[name] = entry if self._fresh else Append(entry)
+            entry = Entry.of_file(self._name, self._writer.finish())
+            self._place.changes.names[self._name] = entry if self._fresh else Append(entry)
             self._writer = None
 
     def _append(self, path: str, source: Entry) -> None:

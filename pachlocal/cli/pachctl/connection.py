@@ -15,9 +15,17 @@ from pachlocal.cli.pachctl.errors import CliError
 
 if TYPE_CHECKING:
     from pachlocal.cli.pachctl.session import Session
-    from pachlocal.proto import pfs_pb2_grpc, pps_pb2_grpc, transaction_pb2_grpc, version_pb2_grpc
+    from pachlocal.proto import (
+        local_pb2_grpc,
+        pfs_pb2_grpc,
+        pps_pb2_grpc,
+        transaction_pb2_grpc,
+        version_pb2_grpc,
+    )
 
 _MAX_MESSAGE = 20 * 1024 * 1024  # both ways, as every client and server of Pachyderm has it
+_LOCAL_SERVICE = "pachlocal.v1.Local"
+_HEALTH_TIMEOUT_S = 5.0
 _NO_HOST = ("dns resolution failed", "errors resolving")
 _NO_SERVER = ("failed to connect", "handshake", "http1", "preface", "header with status")
 _CONNECT_TIMEOUT_MS = 5_000  # for hosts that swallow packets; a refused connection fails at once
@@ -57,6 +65,23 @@ class Server:
         from pachlocal.proto import version_pb2_grpc
 
         return version_pb2_grpc.APIStub(self._channel)
+
+    @cached_property
+    def local(self) -> local_pb2_grpc.LocalStub | None:
+        """What pachlocal offers beyond Pachyderm's API; None if the server is another one."""
+        from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+        from pachlocal.proto import local_pb2_grpc
+
+        request = health_pb2.HealthCheckRequest(service=_LOCAL_SERVICE)
+        try:
+            health = health_pb2_grpc.HealthStub(self._channel)
+            answer = health.Check(request, timeout=_HEALTH_TIMEOUT_S)  # type: ignore[attr-defined]
+        except grpc.RpcError:
+            return None  # whatever it is, the call that is meant will say it
+        if answer.status != health_pb2.HealthCheckResponse.SERVING:
+            return None
+        return local_pb2_grpc.LocalStub(self._channel)
 
     def close(self) -> None:
         """Hang up; calls that are under way are cancelled."""

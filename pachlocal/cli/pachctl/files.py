@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +16,12 @@ from pachlocal.cli.pachctl.references import FILE, FILE_PATH, Reference
 from pachlocal.cli.pachctl.session import Session
 from pachlocal.proto import pfs_pb2
 
+if TYPE_CHECKING:
+    from pachlocal.proto import local_pb2
+
+# No table: a directory of a million files comes line by line. The header has room for a size.
+_HEADER = "SIZE   \tNAME"
+
 
 @command("file")
 @click.argument("file", type=FILE)
@@ -23,7 +31,11 @@ from pachlocal.proto import pfs_pb2
 def list_file(session: Session, file: Reference, project: str | None, raw: str | None) -> None:
     """List what is in a directory; without a path, in the repo."""
     request = pfs_pb2.ListFileRequest(file=file.to_file(session.project(project)))
-    _print_files(session.server.pfs.ListFile(request), raw)
+    local = None if raw else session.server.local
+    if local is None:
+        _print_files(session.server.pfs.ListFile(request), raw)
+    else:
+        _print_batches(local.ListFiles(request))
 
 
 @command("file")
@@ -46,12 +58,19 @@ def _print_files(infos: Iterable[pfs_pb2.FileInfo], raw: str | None) -> None:
     if raw:
         print_raw(infos, raw)
         return
-    # No table: a directory of a million files comes line by line. The header has room for a size.
     rest = iter(infos)
     first = next(rest, None)  # an error comes here, instead of the header
-    print("SIZE   \tNAME")
+    print(_HEADER)
     for info in chain([first] if first else [], rest):
         print(f"{size(info.size_bytes)}\t{info.file.path}")
+
+
+def _print_batches(batches: Iterator[local_pb2.ListFilesResponse]) -> None:
+    first = next(batches, None)
+    print(_HEADER)
+    for batch in chain([first] if first else [], batches):
+        lines = [f"{size(file.size_bytes)}\t{file.path}\n" for file in batch.files]
+        sys.stdout.write("".join(lines))
 
 
 @command("file")

@@ -67,6 +67,14 @@ full_timestamps_option = click.option(
 description_option = click.option(
     "-d", "--description", default="", metavar="TEXT", help="What it is for."
 )
+progress_option = click.option(
+    # Upstream's form is --progress=false.
+    "--progress",
+    type=bool,
+    default=True,
+    metavar="BOOL",
+    help="On a terminal, show how far it is; --progress=false doesn't.",
+)
 # Output isn't paged here; scripts that ask for that must not fail.
 no_pager_option = click.option("--no-pager", is_flag=True, hidden=True, expose_value=False)
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-import stat
 from collections.abc import Iterator
+from operator import attrgetter
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 from urllib.parse import urlsplit
 
 from pachlocal.cli.pachctl.errors import CliError
 
 STDIN = "-"
+_NAME = attrgetter("name")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
@@ -22,6 +23,13 @@ class Item(NamedTuple):
 
     source: str
     target: str
+
+
+class Total(NamedTuple):
+    """How much a source is: files, and bytes where they are known without asking each file."""
+
+    files: int
+    size: int
 
 
 def is_url(source: str) -> bool:
@@ -64,32 +72,42 @@ def _kept(source: str, full_path: bool) -> str:
     return path if full_path else posixpath.basename(path)
 
 
-def check(source: str, *, recursive: bool) -> None:
-    """Look whether a source can be read, before anything is sent.
+def check(source: str, *, recursive: bool) -> Total:
+    """Look whether a source can be read, before anything is sent, and how much it is.
 
     Raises:
         CliError: It can't.
     """
     if is_url(source):
-        return
+        return Total(1, 0)
     if source == STDIN:
         if recursive:
             raise CliError("standard input is no directory: leave out -r")
-        return
-    if not Path(source).is_dir():
+        return Total(1, 0)
+    path = Path(source)
+    if not path.is_dir():
+        if not path.exists():
+            raise CliError(f"{path}: no such file")
         _check_readable(source)
-    elif not recursive:
+        return Total(1, path.stat().st_size)
+    if not recursive:
         raise CliError(f"{source} is a directory: add -r to put all that is in it")
-    else:
-        for path, info in _walk(source):
-            if not stat.S_ISREG(info.st_mode):
-                raise CliError(f"{path} is neither a file nor a directory")
-            _check_readable(path)
+    count = 0
+    for entry, _ in _walk(source, ""):
+        if not entry.is_file():
+            _refuse(entry)
+        _check_readable(entry.path)
+        count += 1
+    return Total(count, 0)
+
+
+def _refuse(entry: os.DirEntry[str]) -> NoReturn:
+    if entry.is_symlink() and not Path(entry.path).exists():
+        raise CliError(f"{entry.path}: a link to what isn't there")
+    raise CliError(f"{entry.path} is neither a file nor a directory")
 
 
 def _check_readable(path: str) -> None:
-    if not Path(path).exists():
-        raise CliError(f"{path}: no such file")
     if not os.access(path, os.R_OK):
         raise CliError(f"{path}: no permission to read it")
 
@@ -99,20 +117,19 @@ def expand(item: Item) -> Iterator[Item]:
     if item.source == STDIN or is_url(item.source) or not Path(item.source).is_dir():
         yield item
         return
-    for path, _ in _walk(item.source):
-        below = os.path.relpath(path, item.source).replace(os.sep, "/")
-        yield Item(path, posixpath.normpath(posixpath.join(item.target, below)))
+    target = posixpath.normpath(item.target)
+    prefix = "" if target == "." else target.rstrip("/") + "/"
+    for entry, path in _walk(item.source, prefix):
+        yield Item(entry.path, path)
 
 
-def _walk(folder: str) -> Iterator[tuple[str, os.stat_result]]:
+def _walk(folder: str, prefix: str) -> Iterator[tuple[os.DirEntry[str], str]]:
+    """Yield what isn't a directory, with its path behind a prefix."""
     with os.scandir(folder) as found:
-        entries = sorted(found, key=lambda entry: entry.name)
+        entries = sorted(found, key=_NAME)
     for entry in entries:
+        path = prefix + entry.name
         if entry.is_dir(follow_symlinks=False):
-            yield from _walk(entry.path)
-            continue
-        try:
-            info = entry.stat()
-        except FileNotFoundError:
-            raise CliError(f"{entry.path}: a link to what isn't there") from None
-        yield entry.path, info
+            yield from _walk(entry.path, path + "/")
+        else:
+            yield entry, path

@@ -10,10 +10,13 @@ from typing import Any
 
 import grpc
 from google.protobuf import empty_pb2, wrappers_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from pachlocal.proto import (
     admin_pb2,
     admin_pb2_grpc,
+    local_pb2,
+    local_pb2_grpc,
     pfs_pb2,
     pfs_pb2_grpc,
     pps_pb2,
@@ -38,6 +41,8 @@ class FakeServer:
         self.files: dict[str, bytes] = {}
         self.metadata: list[tuple[str, Any]] = []  # of the last call
         self.aborted_streams = 0
+        self.offers_local = False  # pachlocal.v1.Local, which a cluster doesn't have
+        self.batches: list[int] = []  # how many requests were in each
         self.address = ""
 
     def last(self, method: str) -> Any:
@@ -55,6 +60,20 @@ class FakeServer:
         if isinstance(answer, tuple):
             context.abort(*answer)
         return answer
+
+    def check_health(self, request: Any, context: grpc.ServicerContext) -> Any:
+        self.requests.append(("Check", request))
+        if not self.offers_local or request.service != "pachlocal.v1.Local":
+            context.abort(grpc.StatusCode.NOT_FOUND, "unknown service")
+        return health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
+
+    def modify_files(self, batches: Iterator[Any], context: grpc.ServicerContext) -> Any:
+        def each() -> Iterator[Any]:
+            for batch in batches:
+                self.batches.append(len(batch.requests))
+                yield from batch.requests
+
+        return self.modify_file(each(), context)
 
     def modify_file(self, requests: Iterator[Any], context: grpc.ServicerContext) -> Any:
         received = []
@@ -147,6 +166,14 @@ def serve() -> Iterator[FakeServer]:
         futures.ThreadPoolExecutor(4),
         options=[("grpc.max_receive_message_length", 20 << 20)],
     )
+    local = {
+        method.name: _method(server, method)
+        for method in local_pb2.DESCRIPTOR.services_by_name["Local"].methods
+    }
+    local["ModifyFiles"] = server.modify_files
+    local_pb2_grpc.add_LocalServicer_to_server(SimpleNamespace(**local), host)
+    health = SimpleNamespace(Check=server.check_health, Watch=None, List=None)
+    health_pb2_grpc.add_HealthServicer_to_server(health, host)
     for messages, stubs in _SERVICES:
         stubs.add_APIServicer_to_server(_servicer(server, messages), host)
     server.address = f"grpc://127.0.0.1:{host.add_insecure_port('127.0.0.1:0')}"

@@ -8,7 +8,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from pachctl_fake import FakeServer
 
-from pachlocal.proto import pfs_pb2, pps_pb2, version_pb2
+from pachlocal.proto import local_pb2, pfs_pb2, pps_pb2, version_pb2
 
 ID = "0123456789ab4cdef0123456789abcde"
 OTHER_ID = "1123456789ab4cdef0123456789abcde"
@@ -178,6 +178,27 @@ def test_list_file(fake: FakeServer, pachctl: Any) -> None:
         "",
         "pachctl: repo default/data not found\n",
     )
+
+
+def test_list_file_in_batches(fake: FakeServer, pachctl: Any) -> None:
+    fake.offers_local = True
+    fake.answers["ListFiles"] = [
+        local_pb2.ListFilesResponse(
+            files=[
+                local_pb2.ListedFile(path="/iris.csv", size_bytes=4551),
+                local_pb2.ListedFile(path="/test/", size_bytes=112),
+            ]
+        )
+    ]
+    printed = "SIZE   \tNAME\n4.444KiB\t/iris.csv\n112B\t/test/\n"
+
+    assert pachctl("list", "file", "data@master") == (0, printed, "")
+    assert "ListFile" not in fake.called()
+    pachctl("list", "file", "data@master", "--raw")  # as on a cluster
+    assert "ListFile" in fake.called()
+    fake.answers["ListFiles"] = (grpc.StatusCode.NOT_FOUND, "repo default/data not found")
+    outcome = pachctl("list", "file", "data@master")
+    assert outcome == (1, "", "pachctl: repo default/data not found\n")
 
 
 def test_deleting_files(fake: FakeServer, pachctl: Any) -> None:

@@ -1,7 +1,10 @@
+import http.server
 import io
+import os
 import subprocess
 import sys
 import tarfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -55,12 +58,12 @@ def test_large_files_go_in_pieces_and_empty_ones_without_content(
 
     pachctl("put", "file", "data@master:/d", "-r", "-f", str(tmp_path))
     added = [it.add_file for it in fake.last("ModifyFile") if it.HasField("add_file")]
-    assert [(it.path, it.WhichOneof("source"), len(it.raw.value)) for it in added] == [
-        ("/d/empty", None, 0),
-        ("/d/large", "raw", 2 << 20),
-        ("/d/large", "raw", 2 << 20),
-        ("/d/large", "raw", len(content) - (4 << 20)),
+    assert [(it.path, it.WhichOneof("source")) for it in added[:2]] == [
+        ("/d/empty", None),
+        ("/d/large", "raw"),
     ]
+    assert len(added) > 4
+    assert max(len(it.raw.value) for it in added) <= 2 << 20
     assert fake.files == {"/d/empty": b"", "/d/large": content}
 
 
@@ -74,6 +77,79 @@ def test_several_sources_and_lists_of_them(fake: FakeServer, pachctl: Any, tmp_p
     pachctl("put", "file", "data@m", "-i", str(tmp_path / "list"))
     url = fake.last("ModifyFile")[-1].add_file
     assert (url.path, url.url.URL) == ("c.csv", "https://host/x/c.csv")
+
+
+def test_many_files_go_in_batches_where_the_server_takes_them(
+    fake: FakeServer, pachctl: Any, tmp_path: Path
+) -> None:
+    fake.offers_local = True
+    for number in range(1200):
+        (tmp_path / f"{number:04}").write_text(f"{number}")
+    (tmp_path / "large").write_bytes(bytes(3 << 20))
+
+    assert pachctl("put", "file", "d@m:/x", "-r", "-f", str(tmp_path)) == (0, "", "")
+    assert fake.called() == ["InspectRepo", "Check", "ModifyFile"]
+    assert sum(fake.batches) == len(fake.last("ModifyFile"))
+    assert fake.batches[0] >= 1000
+    assert max(fake.batches) < 1010
+    assert len(fake.files) == 1201
+    assert fake.files["/x/0815"] == b"815"
+    assert fake.files["/x/large"] == bytes(3 << 20)
+
+
+def test_one_file_is_not_worth_asking_for_batches(
+    fake: FakeServer, pachctl: Any, tmp_path: Path
+) -> None:
+    fake.offers_local = True
+    (tmp_path / "a").write_text("a")
+
+    pachctl("put", "file", "d@m", "-f", str(tmp_path / "a"))
+    assert fake.called() == ["InspectRepo", "ModifyFile"]
+
+
+def test_a_batch_that_fails_half_way_leaves_nothing(
+    fake: FakeServer, pachctl: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake.offers_local = True
+    for name in ("a", "b"):
+        (tmp_path / name).write_bytes(bytes(2 << 20))
+    real = os.read
+
+    def fail(descriptor: int, length: int) -> bytes:
+        if length > 1 << 16:
+            raise OSError(5, "Input/output error")
+        return real(descriptor, length)
+
+    monkeypatch.setattr("pachlocal.cli.pachctl.upload.os.read", fail)
+
+    outcome = pachctl("put", "file", "d@m:/", "-r", "-f", str(tmp_path))
+    assert outcome == (1, "", f"pachctl: {tmp_path / 'a'}: Input/output error\n")
+    assert fake.files == {}
+
+
+def test_a_list_of_sources_may_come_from_a_server(fake: FakeServer, pachctl: Any) -> None:
+    class Lists(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"https://host/a.csv\nhttps://host/b.csv\n")
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Lists) as server:
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            url = f"http://127.0.0.1:{server.server_port}/list"
+            assert pachctl("put", "file", "d@m:/x", "-i", url) == (0, "", "")
+        finally:
+            server.shutdown()
+    added = [it.add_file for it in fake.last("ModifyFile") if it.HasField("add_file")]
+    assert [(it.path, it.url.URL) for it in added] == [
+        ("/x/a.csv", "https://host/a.csv"),
+        ("/x/b.csv", "https://host/b.csv"),
+    ]
+    assert pachctl("put", "file", "d@m", "-i", "ftp://host/list").code == 1
 
 
 def test_nothing_is_sent_when_a_source_is_missing(
@@ -104,7 +180,7 @@ def test_a_source_that_fails_half_way_leaves_nothing(
         yield b"half"
         raise CliError(f"{source}: gone")
 
-    monkeypatch.setattr("pachlocal.cli.pachctl.put._read", fail)
+    monkeypatch.setattr("pachlocal.cli.pachctl.upload.read", fail)
     (tmp_path / "a").write_text("a")
 
     outcome = pachctl("put", "file", "d@m", "-f", str(tmp_path / "a"))

@@ -1,0 +1,150 @@
+"""Sending files: one stream, which changes all or nothing, in batches as far as the server can."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import grpc
+from google.protobuf.empty_pb2 import Empty
+
+from pachlocal.cli.pachctl.errors import CliError
+from pachlocal.cli.pachctl.progress import Progress
+from pachlocal.cli.pachctl.sources import STDIN, Item, expand, is_url
+from pachlocal.proto import pfs_pb2
+from pachlocal.proto.local_pb2 import ModifyFilesRequest
+
+if TYPE_CHECKING:
+    from pachlocal.cli.pachctl.connection import Server
+
+_CHUNK = 1024 * 1024
+_FIRST_CHUNK = 64 * 1024  # most files are small, and making room for more takes time
+_BATCH_BYTES = 1024 * 1024
+_BATCH_REQUESTS = 1000
+
+
+class Upload:
+    """One call that changes files, and leaves nothing behind when a source fails half way."""
+
+    def __init__(
+        self,
+        commit: pfs_pb2.Commit,
+        items: Sequence[Item],
+        progress: Progress,
+        *,
+        append: bool,
+        recursive: bool,
+    ) -> None:
+        """Prepare it.
+
+        Args:
+            commit: What is written to.
+            items: What is read, and where it goes.
+            progress: Is told of what has been sent.
+            append: Add to the files that are there instead of replacing them.
+            recursive: URLs are of directories.
+        """
+        self._commit = commit
+        self._items = items
+        self._progress = progress
+        self._append = append
+        self._recursive = recursive
+        self._call: grpc.Future[Empty] | None = None
+        self._started = threading.Event()
+        self._problem: Exception | None = None
+
+    def run(self, server: Server, compression: grpc.Compression | None) -> None:
+        """Send everything.
+
+        Args:
+            server: Where to.
+            compression: Of what goes over the network.
+
+        Raises:
+            CliError: A source can't be read.
+            grpc.RpcError: The server refused.
+        """
+        many = self._recursive or len(self._items) > 1
+        local = server.local if many else None
+        if local is not None:
+            self._call = local.ModifyFiles.future(self._guarded(), compression=compression)
+        else:
+            each = chain.from_iterable(batch.requests for batch in self._guarded())
+            self._call = server.pfs.ModifyFile.future(each, compression=compression)
+        self._started.set()
+        try:
+            self._call.result()
+        except (grpc.RpcError, grpc.FutureCancelledError):
+            if self._problem is not None:
+                raise self._problem from None
+            raise
+        finally:
+            self._call.cancel()  # without effect unless it was interrupted
+
+    def _guarded(self) -> Iterator[ModifyFilesRequest]:
+        # gRPC runs this in a thread of its own. To end the stream is to commit it, so on failure
+        # the call is cancelled first.
+        try:
+            yield from self._batches()
+        except Exception as problem:
+            self._problem = problem
+            self._started.wait()
+            if self._call is not None:
+                self._call.cancel()
+
+    def _batches(self) -> Iterator[ModifyFilesRequest]:
+        batch = ModifyFilesRequest()
+        batch.requests.add().set_commit.CopyFrom(self._commit)
+        files = size = 0
+        for item in chain.from_iterable(map(expand, self._items)):
+            add = batch.requests.add
+            if not self._append:
+                add().delete_file.path = item.target
+            new = add().add_file
+            new.path = item.target
+            if is_url(item.source):
+                new.url.URL = item.source
+                new.url.recursive = self._recursive
+            else:
+                for chunk in read(item.source):
+                    if new.HasField("raw"):  # one more of the same path is appended to it
+                        new = batch.requests.add().add_file
+                        new.path = item.target
+                    new.raw.value = chunk
+                    size += len(chunk)
+                    if size >= _BATCH_BYTES:
+                        yield batch
+                        self._progress.advance(files, size)
+                        batch, files, size = ModifyFilesRequest(), 0, 0
+            files += 1
+            if len(batch.requests) >= _BATCH_REQUESTS:
+                yield batch
+                self._progress.advance(files, size)
+                batch, files, size = ModifyFilesRequest(), 0, 0
+        yield batch
+        self._progress.advance(files, size)
+
+
+def read(source: str) -> Iterator[bytes]:
+    """Read a file, or standard input, in pieces.
+
+    Raises:
+        CliError: It can't be read.
+    """
+    # Unbuffered, also because the interpreter can't exit while a thread waits inside sys.stdin.
+    try:
+        descriptor = sys.stdin.fileno() if source == STDIN else os.open(source, os.O_RDONLY)
+        try:
+            length = _FIRST_CHUNK
+            while chunk := os.read(descriptor, length):
+                yield chunk
+                length = _CHUNK
+        finally:
+            if source != STDIN:
+                os.close(descriptor)
+    except OSError as error:
+        raise CliError(f"{source}: {error.strerror}") from error
