@@ -15,9 +15,9 @@ import msgpack
 from pyfastcdc import FastCDC
 
 # Changing any of these changes the hash of every file larger than MIN_CHUNK.
-MIN_CHUNK = 256 * 1024  # bytes
-AVERAGE_CHUNK = 1024 * 1024
-MAX_CHUNK = 4 * 1024 * 1024
+MIN_CHUNK = 512 * 1024  # bytes
+AVERAGE_CHUNK = 2 * 1024 * 1024
+MAX_CHUNK = 8 * 1024 * 1024
 _SEED = 0
 
 _CHUNKER = FastCDC(AVERAGE_CHUNK, min_size=MIN_CHUNK, max_size=MAX_CHUNK, seed=_SEED)
@@ -91,12 +91,12 @@ class ContentWriter:
         return Content(self._objects.put(msgpack.packb(self._chunks)), size, chunked=True)
 
     def _cut(self, *, final: bool) -> None:
-        data = bytes(self._tail)
-        cuts = [(chunk.offset, chunk.length) for chunk in _CHUNKER.cut_buf(data)]
+        cuts = [(chunk.offset, chunk.length) for chunk in _CHUNKER.cut_buf(self._tail)]
         if not final:
             cuts.pop()  # it may end where the data does, not where the content says
         for offset, length in cuts:
-            piece = data[offset : offset + length]
+            with memoryview(self._tail) as whole:
+                piece = bytes(whole[offset : offset + length])
             self._chunks.append((self._objects.put(piece), length))
         taken = sum(length for _, length in cuts)
         del self._tail[:taken]

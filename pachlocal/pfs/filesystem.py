@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pachlocal.pfs import branches, commits, history, repos, resolve, tree
+from pachlocal.pfs.firing import fire_finished
 from pachlocal.pfs.modification import Modification
 from pachlocal.pfs.names import BranchName, CommitName, new_id
 from pachlocal.pfs.propagation import propagate
@@ -80,6 +81,7 @@ class FileSystem:
         self._open.transaction = tx
         try:
             yield tx
+            fire_finished(tx)
             propagate(tx)
             for hook in self.before_commit:
                 hook(tx)
@@ -137,6 +139,7 @@ class FileSystem:
 
     def close(self) -> None:
         """Close the store's files."""
+        self.objects.close()
         self.database.close()
 
 

@@ -1,22 +1,24 @@
 """Content-addressed objects: immutable bytes that are named by their BLAKE3 hash, stored once.
 
 Small objects are rows in SQLite, which is quicker than the file system for them
-(https://www.sqlite.org/fasterthanfs.html); larger ones are files in ``chunks/``, written under a
-temporary name, fsynced and renamed before the row that makes them exist is committed.
+(https://www.sqlite.org/fasterthanfs.html); larger ones are files in ``chunks/``, on disk before the
+row that makes them exist is committed.
 """
 
 from __future__ import annotations
 
-import os
 import threading
+from collections import Counter
 from collections.abc import Iterable
+from concurrent.futures import Future
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from uuid import uuid4
 
 from blake3 import blake3
 
 from pachlocal.errors import DamagedStoreError
+from pachlocal.storage.chunk_files import ChunkFiles
 from pachlocal.storage.database import Connection, Database
 
 INLINE_LIMIT = 64 * 1024  # bytes; larger objects are files
@@ -35,13 +37,14 @@ class ObjectStore:
 
     def __init__(self, database: Database, chunks: Path) -> None:
         self.database = database
-        self._chunks = chunks
-        self._chunks.mkdir(exist_ok=True)
+        self.files = ChunkFiles(chunks)
         with database.read() as connection:
             row = connection.execute("SELECT epoch FROM store").fetchone()
         self._epoch: int = row["epoch"]
         self._sessions_changed = threading.Condition()
         self._sessions: list[int] = []  # the epoch in which each open writer began
+        self._held: Counter[bytes] = Counter()  # large objects that open writers have put
+        self._holding = threading.Lock()
 
     def get(self, name: bytes) -> bytes:
         """Return an object's bytes, checked against its name.
@@ -53,7 +56,7 @@ class ObjectStore:
             row = connection.execute("SELECT data FROM objects WHERE hash = ?", (name,)).fetchone()
         if row is None:
             raise DamagedStoreError(f"object {name.hex()} is missing from the store")
-        data: bytes = row["data"] if row["data"] is not None else self._read_file(name)
+        data: bytes = row["data"] if row["data"] is not None else self.files.read(name)
         if hash_of(data) != name:
             raise DamagedStoreError(f"object {name.hex()} is damaged: its bytes have changed")
         return data
@@ -69,6 +72,17 @@ class ObjectStore:
         with self._sessions_changed:
             self._sessions.remove(epoch)
             self._sessions_changed.notify_all()
+
+    def hold(self, name: bytes) -> None:
+        """Keep an object's file from being collected before the database knows it."""
+        with self._holding:
+            self._held[name] += 1
+
+    def let_go(self, names: Iterable[bytes]) -> None:
+        """Undo `hold`."""
+        with self._holding:
+            self._held.subtract(names)
+            self._held += Counter()  # drops what is at zero
 
     def begin_collection(self) -> int:
         """Begin a new epoch and return the one before.
@@ -103,15 +117,15 @@ class ObjectStore:
         count = size = 0
         for start in range(0, len(doomed), _SWEEP_BATCH):
             batch = doomed[start : start + _SWEEP_BATCH]
-            with self.database.write() as connection:
+            with self.database.write() as connection, self._holding:
                 for name, length in batch:
-                    # It may have been put again meanwhile. Files go inside the transaction: a
-                    # writer looks for its files inside its own, and writes them anew.
+                    if name in self._held:
+                        continue
                     deleted = connection.execute(
                         "DELETE FROM objects WHERE hash = ? AND epoch <= ?", (name, epoch)
                     ).rowcount
-                    if deleted:
-                        self._path(name).unlink(missing_ok=True)
+                    if deleted:  # it may have been put again meanwhile
+                        self.files.remove(name)
                         count, size = count + 1, size + length
         with self.database.write() as connection:
             connection.execute("PRAGMA incremental_vacuum").fetchall()
@@ -119,7 +133,7 @@ class ObjectStore:
 
     def remove_temporary_files(self) -> None:
         """Remove what a crash left half-written; no writer may be at work."""
-        for file in self._chunks.glob("*/*.tmp"):
+        for file in self.files.leftovers():
             file.unlink()
 
     def forget(self, names: Iterable[bytes]) -> None:
@@ -127,38 +141,11 @@ class ObjectStore:
         with self.database.write() as connection:
             for name in names:
                 connection.execute("DELETE FROM objects WHERE hash = ?", (name,))
-                self._path(name).unlink(missing_ok=True)
+                self.files.remove(name)
 
-    def _path(self, name: bytes) -> Path:
-        text = name.hex()
-        return self._chunks / text[:2] / text[2:]
-
-    def _read_file(self, name: bytes) -> bytes:
-        try:
-            return self._path(name).read_bytes()
-        except FileNotFoundError:
-            raise DamagedStoreError(f"object {name.hex()} is missing from chunks/") from None
-
-    def _write_files(self, objects: Iterable[tuple[bytes, bytes]]) -> None:
-        """Write objects as files, durably; those under way at a crash are left as `*.tmp`."""
-        folders: set[Path] = set()
-        pending: list[tuple[Path, Path]] = []
-        for name, data in objects:
-            final = self._path(name)
-            if _has_size(final, len(data)):
-                continue
-            if not final.parent.is_dir():
-                final.parent.mkdir(exist_ok=True)
-                folders.add(self._chunks)
-            temporary = final.with_name(f"{final.name}.{uuid4().hex}.tmp")
-            temporary.write_bytes(data)
-            pending.append((temporary, final))
-        for temporary, final in pending:
-            _fsync(temporary)
-            temporary.replace(final)
-            folders.add(final.parent)
-        for folder in folders:
-            _fsync(folder)
+    def close(self) -> None:
+        """End the writing threads; the database stays open."""
+        self.files.close()
 
 
 class ObjectWriter:
@@ -172,9 +159,11 @@ class ObjectWriter:
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
         self._epoch: int | None = None
-        self._batch: dict[bytes, bytes] = {}
-        self._large: list[bytes] = []  # names of those in the batch that become files
+        self._batch: dict[bytes, bytes] = {}  # small objects, not written yet
         self._batch_bytes = 0
+        self._large: dict[bytes, int] = {}  # sizes of large objects, not in the database yet
+        self._writing: dict[bytes, Future[None]] = {}
+        self._holds: list[bytes] = []
 
     def __enter__(self) -> ObjectWriter:
         self._epoch = self._store.begin_session()
@@ -186,6 +175,10 @@ class ObjectWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        for future in self._writing.values():
+            future.exception()  # what is still being written must not outlive the hold
+        self._writing.clear()
+        self._store.let_go(self._holds)
         if self._epoch is not None:
             self._store.end_session(self._epoch)
             self._epoch = None
@@ -193,64 +186,70 @@ class ObjectWriter:
     def put(self, data: bytes) -> bytes:
         """Add an object and return its name."""
         name = hash_of(data)
-        if name not in self._batch:
+        if len(data) > INLINE_LIMIT:
+            self._put_large(name, data)
+        elif name not in self._batch:
             self._batch[name] = data
             self._batch_bytes += len(data)
-            if len(data) > INLINE_LIMIT:
-                self._large.append(name)
             if self._batch_bytes > _FLUSH_BYTES or len(self._batch) > _FLUSH_OBJECTS:
                 self.flush()
         return name
 
+    def _put_large(self, name: bytes, data: bytes) -> None:
+        if name in self._large:
+            return
+        self._store.hold(name)
+        self._holds.append(name)
+        self._large[name] = len(data)
+        if not self._store.files.has(name, len(data)):
+            self._writing[name] = self._store.files.write(name, data)
+
     def get(self, name: bytes) -> bytes:
         """Return an object's bytes, also those that are not written yet."""
         data = self._batch.get(name)
-        return data if data is not None else self._store.get(name)
+        if data is not None:
+            return data
+        if name in self._large:
+            if name in self._writing:
+                self._writing[name].result()
+            return self._store.files.read(name)
+        return self._store.get(name)
 
     def flush(self) -> None:
         """Write what has been put, durably.
 
         Must not be called inside a write transaction, which has `write_into`.
         """
-        if self._batch:
+        if self._batch or self._large:
             self.prepare()
             with self._store.database.write() as connection:
                 self.write_into(connection)
 
     def prepare(self) -> None:
-        """Write the large objects' files, which takes long, before a transaction is opened."""
-        self._store._write_files((name, self._batch[name]) for name in self._large)
+        """Wait until the large objects are on disk, before a transaction is opened.
+
+        Raises:
+            OSError: One could not be written.
+        """
+        for future in self._writing.values():
+            future.result()
+        self._store.files.sync(self._writing)
+        self._writing.clear()
 
     def write_into(self, connection: Connection) -> None:
         """Write what has been put as part of a transaction, and so with its one fsync.
 
-        From then on it can be read when the transaction has committed.
+        `prepare` comes before. From then on it can be read when the transaction has committed.
         """
-        self.prepare()  # again: a collection may have swept a file in the meantime
         epoch = self._epoch if self._epoch is not None else 0
         connection.executemany(
             "INSERT INTO objects (hash, size, data, epoch) VALUES (?, ?, ?, ?)"
             " ON CONFLICT (hash) DO UPDATE SET epoch = MAX(epoch, excluded.epoch)",
-            (
-                (name, len(data), None if len(data) > INLINE_LIMIT else data, epoch)
-                for name, data in self._batch.items()
+            chain(
+                ((name, len(data), data, epoch) for name, data in self._batch.items()),
+                ((name, size, None, epoch) for name, size in self._large.items()),
             ),
         )
         self._batch.clear()
-        self._large.clear()
         self._batch_bytes = 0
-
-
-def _has_size(path: Path, size: int) -> bool:
-    try:
-        return path.stat().st_size == size
-    except FileNotFoundError:
-        return False
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        self._large.clear()

@@ -1,0 +1,103 @@
+"""Large objects as files: written under a temporary name, fsynced, renamed, their folder fsynced.
+
+Writing happens in threads, so that the next object is received while the last one goes to disk, and
+fsyncs, which cost some milliseconds each, overlap.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from uuid import uuid4
+
+from pachlocal.errors import DamagedStoreError
+
+_WRITERS = 4
+_UNWRITTEN = 8  # objects that may wait in memory
+
+
+class ChunkFiles:
+    """The folder `chunks/`: a file for each object, below the first byte of its name."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        self._folder = folder
+        self._pool = ThreadPoolExecutor(_WRITERS, thread_name_prefix="chunks")
+        self._room = threading.BoundedSemaphore(_UNWRITTEN)
+        for number in range(256):
+            (folder / f"{number:02x}").mkdir(exist_ok=True)
+
+    def write(self, name: bytes, data: bytes) -> Future[None]:
+        """Begin to write an object; blocks while too many others wait.
+
+        What is done when the future is done is on disk once `sync` has returned.
+        """
+        self._room.acquire()
+        try:
+            future = self._pool.submit(self._write, name, data)
+        except BaseException:
+            self._room.release()
+            raise
+        future.add_done_callback(lambda _: self._room.release())
+        return future
+
+    def sync(self, names: Iterable[bytes]) -> None:
+        """Make the names of written objects durable."""
+        folders = {self._path(name).parent for name in names}
+        for done in [self._pool.submit(_fsync, folder) for folder in folders]:
+            done.result()
+
+    def read(self, name: bytes) -> bytes:
+        """Return an object's bytes.
+
+        Raises:
+            DamagedStoreError: Its file is missing.
+        """
+        try:
+            return self._path(name).read_bytes()
+        except FileNotFoundError:
+            raise DamagedStoreError(f"object {name.hex()} is missing from chunks/") from None
+
+    def has(self, name: bytes, size: int) -> bool:
+        """Whether an object's file is there, with as many bytes."""
+        try:
+            return self._path(name).stat().st_size == size
+        except FileNotFoundError:
+            return False
+
+    def remove(self, name: bytes) -> None:
+        """Remove an object's file, if there is one."""
+        self._path(name).unlink(missing_ok=True)
+
+    def leftovers(self) -> Iterator[Path]:
+        """Yield what a crash left half-written."""
+        return self._folder.glob("*/*.tmp")
+
+    def close(self) -> None:
+        """End the writing threads."""
+        self._pool.shutdown()
+
+    def _path(self, name: bytes) -> Path:
+        text = name.hex()
+        return self._folder / text[:2] / text[2:]
+
+    def _write(self, name: bytes, data: bytes) -> None:
+        final = self._path(name)
+        temporary = final.with_name(f"{final.name}.{uuid4().hex}.tmp")
+        with temporary.open("wb", buffering=0) as file:
+            view = memoryview(data)
+            while view:
+                view = view[file.write(view) :]
+            os.fsync(file.fileno())
+        temporary.replace(final)
+
+
+def _fsync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
