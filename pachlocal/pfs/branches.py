@@ -47,8 +47,8 @@ def create(
     """Create a branch, or move its head and replace its provenance; return its row.
 
     Branches in the provenance that don't exist are made, with an empty commit. A new branch without
-    a head, or with a new provenance, gets a commit of its own: finished when it has no provenance,
-    open otherwise, for whoever computes it.
+    a head, or with a new provenance, gets a commit of its own: finished when it has no provenance;
+    open otherwise, for whoever computes it, and made when the transaction ends.
 
     Raises:
         NotFoundError: A repo isn't there.
@@ -69,7 +69,9 @@ def create(
         if new_head.name.repo != branch.repo:
             raise ConflictError(f"{new_head.name} is not a commit of repo {branch.repo}")
         set_head(tx, key, new_head.key)
-    elif existing is None or (changed and sources):
+    elif sources and (existing is None or changed):
+        tx.renewed.append(key)
+    elif existing is None:
         renew_head(tx, key)
     _check_dag(tx.connection, key, branch)
     return key
@@ -203,6 +205,12 @@ def has_provenance(connection: Connection, key: int) -> bool:
     return bool(_direct(connection, key))
 
 
+def exists(connection: Connection, key: int) -> bool:
+    """Whether a branch is still there."""
+    row = connection.execute("SELECT 1 FROM branches WHERE id = ?", (key,)).fetchone()
+    return row is not None
+
+
 def inspect(connection: Connection, branch: BranchName) -> BranchInfo:
     """Return a branch.
 
@@ -268,18 +276,19 @@ def _set_provenance(tx: Transaction, key: int, sources: Sequence[int]) -> None:
 
 
 def _check_dag(connection: Connection, key: int, branch: BranchName) -> None:
-    """Refuse a cycle, and two branches of one repo behind the same branch."""
-    behind = list(_names(connection, f"{_BEHIND} {_SELECT} JOIN reached USING (id)", key))
-    if branch in behind:
+    """Refuse a cycle, and two branches of one repo behind this branch or one computed from it."""
+    query = f"{_BEHIND} {_SELECT} JOIN reached USING (id)"
+    if branch in _names(connection, query, key):
         raise ConflictError(f"branch {branch} can't be in its own provenance: the DAG has a cycle")
-    by_repo: dict[RepoName, BranchName] = {}
-    for name in behind:
-        other = by_repo.setdefault(name.repo, name)
-        if other != name:
-            raise ConflictError(
-                f"multiple branches from the same repo ({name.repo}: {other.name}, {name.name}) "
-                "cannot participate in a DAG"
-            )
+    for at in (key, *downstream(connection, key)):
+        by_repo: dict[RepoName, BranchName] = {}
+        for name in _names(connection, query, at):
+            other = by_repo.setdefault(name.repo, name)
+            if other != name:
+                raise ConflictError(
+                    f"multiple branches from the same repo ({name.repo}: {other.name}, "
+                    f"{name.name}) cannot participate in a DAG"
+                )
 
 
 def _names(connection: Connection, query: str, key: int) -> Iterator[BranchName]:

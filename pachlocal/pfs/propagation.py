@@ -13,15 +13,20 @@ from pachlocal.pfs.transaction import Transaction
 
 
 def propagate(tx: Transaction) -> None:
-    """Open a commit on every branch downstream of those that moved, inputs before outputs.
+    """Open a commit on every branch downstream of those that changed, inputs before outputs.
 
     Its provenance is, for each branch that it is computed from, that branch's head: the commit of
     this set where the branch is part of it, an older one otherwise.
     """
     connection = tx.connection
-    affected = {branch for moved in tx.moved for branch in branches.downstream(connection, moved)}
-    tx.moved.clear()
+    renewed = {key for key in tx.renewed if branches.exists(connection, key)}
+    affected = set(renewed)
+    for changed in (*tx.moved, *renewed):
+        affected.update(branches.downstream(connection, changed))
     for key in sorted(affected, key=lambda branch: branches.depth(connection, branch)):
+        if key in renewed:
+            branches.renew_head(tx, key)
+            continue
         info = branches.by_key(connection, key)
         if all(source.repo.type == SPEC for source in info.direct_provenance):
             continue  # a spout's output: nobody's data makes it
@@ -35,3 +40,5 @@ def propagate(tx: Transaction) -> None:
                 commits.add_provenance(tx, commit, source_head.key)
         branches.set_head(tx, key, commit, moved=False)
         tx.appeared.append(commit)
+    tx.moved.clear()
+    tx.renewed.clear()

@@ -19,6 +19,7 @@ class Transaction:
         now: Its time, for all that it records (ns since 1970).
         moved: The branches whose heads have moved, by row; what is downstream of them gets new
             commits when the transaction ends.
+        renewed: The branches with a new provenance, by row; they get a commit that shows it, then.
         appeared: The commits opened downstream, by row, in topological order.
     """
 
@@ -26,4 +27,5 @@ class Transaction:
     id: str = field(default_factory=new_id)
     now: int = field(default_factory=time.time_ns)
     moved: list[int] = field(default_factory=list)
+    renewed: list[int] = field(default_factory=list)
     appeared: list[int] = field(default_factory=list)
