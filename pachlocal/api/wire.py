@@ -13,6 +13,7 @@ from pachlocal.errors import InvalidArgumentError
 from pachlocal.pfs.names import DEFAULT_PROJECT, USER, BranchName, CommitName, RepoName
 from pachlocal.pfs.records import BranchInfo, CommitInfo, ProjectInfo, RepoInfo
 from pachlocal.pfs.tree import Entry
+from pachlocal.pfs.triggers import Trigger
 from pachlocal.proto import pfs_pb2
 
 _LEGACY_AGENT = "python-pachyderm"
@@ -58,6 +59,18 @@ def commit_name(commit: pfs_pb2.Commit) -> tuple[CommitName, str]:
     return CommitName(repo_name(repo), commit.id), commit.branch.name
 
 
+def trigger(message: pfs_pb2.Trigger) -> Trigger:
+    """Return a trigger."""
+    return Trigger(
+        branch=message.branch,
+        all=message.all,
+        rate_limit_spec=message.rate_limit_spec,
+        size=message.size,
+        commits=message.commits,
+        cron_spec=message.cron_spec,
+    )
+
+
 # --- answers ------------------------------------------------------------------------------------
 
 
@@ -98,6 +111,18 @@ def repo_info(info: RepoInfo) -> pfs_pb2.RepoInfo:
         branches=[branch_message(BranchName(info.name, name)) for name in info.branches],
         details=pfs_pb2.RepoInfo.Details(size_bytes=info.size),
         metadata=info.metadata,
+    )
+
+
+def trigger_message(info: Trigger) -> pfs_pb2.Trigger:
+    """Return a trigger as a message."""
+    return pfs_pb2.Trigger(
+        branch=info.branch,
+        all=info.all,
+        rate_limit_spec=info.rate_limit_spec,
+        size=info.size,
+        commits=info.commits,
+        cron_spec=info.cron_spec,
     )
 
 
@@ -145,6 +170,7 @@ class Wire:
             subvenance=map(branch_message, info.subvenance),
             created_at=timestamp(info.created),
             metadata=info.metadata,
+            trigger=trigger_message(info.trigger) if info.trigger else None,
         )
 
     def file_info(self, info: CommitInfo, path: str, entry: Entry) -> pfs_pb2.FileInfo:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from pachlocal.errors import ConflictError, FailedPreconditionError, NotFoundError
-from pachlocal.pfs import commits, metadata, repos
+from pachlocal.pfs import commits, metadata, repos, triggers
 from pachlocal.pfs.names import BranchName, CommitName, RepoName, validate_name
 from pachlocal.pfs.records import BranchInfo, CommitInfo, OriginKind
 from pachlocal.pfs.transaction import Transaction
@@ -65,6 +65,8 @@ def create(
     key = ensure(tx, branch)
     changed = set(_direct(tx.connection, key)) != set(sources)
     _set_provenance(tx, key, sources)
+    if sources:
+        triggers.remove(tx, key)
     if new_head is not None:
         if new_head.name.repo != branch.repo:
             raise ConflictError(f"{new_head.name} is not a commit of repo {branch.repo}")
@@ -315,5 +317,6 @@ def _info(connection: Connection, row: Row) -> BranchInfo:
         direct_provenance=tuple(_names(connection, direct, key)),
         provenance=tuple(_names(connection, f"{_BEHIND} {_SELECT} JOIN reached USING (id)", key)),
         subvenance=tuple(_names(connection, f"{_AHEAD} {_SELECT} JOIN reached USING (id)", key)),
+        trigger=triggers.find(connection, key),
         metadata=metadata.parse(row["metadata"]),
     )

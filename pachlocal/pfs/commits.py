@@ -133,6 +133,8 @@ def finish(
         "UPDATE commits SET finished = ?, error = ?, description = ? WHERE id = ?",
         (tx.now, error, description or commit.description, commit.key),
     )
+    if not error:
+        tx.finished.append(commit.key)
     return by_key(tx.connection, commit.key)
 
 

@@ -8,6 +8,7 @@ from enum import IntEnum
 
 from pachlocal.pfs.names import BranchName, CommitName, RepoName
 from pachlocal.pfs.tree import Root
+from pachlocal.pfs.triggers import Trigger
 
 
 class OriginKind(IntEnum):
@@ -55,6 +56,7 @@ class BranchInfo:
         direct_provenance: The branches named at its creation.
         provenance: These and all behind them.
         subvenance: The branches that have this one in their provenance.
+        trigger: When its head follows that of another branch.
         metadata: What users note about it.
     """
 
@@ -65,6 +67,7 @@ class BranchInfo:
     direct_provenance: tuple[BranchName, ...]
     provenance: tuple[BranchName, ...]
     subvenance: tuple[BranchName, ...]
+    trigger: Trigger | None = None
     metadata: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 

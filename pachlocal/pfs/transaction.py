@@ -20,6 +20,7 @@ class Transaction:
         moved: The branches whose heads have moved, by row; what is downstream of them gets new
             commits when the transaction ends.
         renewed: The branches with a new provenance, by row; they get a commit that shows it, then.
+        finished: The commits that were finished without error, by row; branches may follow them.
         appeared: The commits opened downstream, by row, in topological order.
     """
 
@@ -28,4 +29,5 @@ class Transaction:
     now: int = field(default_factory=time.time_ns)
     moved: list[int] = field(default_factory=list)
     renewed: list[int] = field(default_factory=list)
+    finished: list[int] = field(default_factory=list)
     appeared: list[int] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What the clock brings about: the ticks of cron inputs.
+"""What the clock brings about: the ticks of cron inputs, and triggers with a schedule.
 
 All that is due is computed from the store, so what fell due while no daemon ran, or while the
 machine slept, is made up for. What has piled up comes in one commit: nothing is left out, and a
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 
 from pachlocal.errors import NotFoundError, PachError
-from pachlocal.pfs import schedule, tree
+from pachlocal.pfs import firing, schedule, tree, triggers
 from pachlocal.pfs.filesystem import FileSystem
 from pachlocal.pfs.names import RepoName
 from pachlocal.pfs.schedule import SECOND, Schedule
@@ -56,7 +56,11 @@ class Clock:
         """Do all that is due; return when something is due next (ns since 1970)."""
         with self._files.snapshot() as connection:
             inputs = self._cron_inputs(connection)
-        coming = [self._tick(input_) for input_ in inputs]
+            followers = triggers.by_clock(connection)
+        coming = [
+            *(self._tick(input_) for input_ in inputs),
+            *(self._follow(*follower) for follower in followers),
+        ]
         return min((due for due in coming if due is not None), default=None)
 
     def _run(self) -> None:
@@ -87,6 +91,15 @@ class Clock:
                 cron.tick(self._files, input_, due)
             except NotFoundError:  # deleted in this moment
                 return None
+
+    def _follow(self, branch: int, spec: str, ticked: int) -> int | None:
+        """Fire a branch's trigger if it is due, once for all it missed; return when it is next."""
+        rule, now = schedule.parse(spec), self._now()
+        due = max(_between(rule, ticked, now), default=None)
+        if due is not None:
+            with self._files.transaction() as tx:
+                firing.fire_by_clock(tx, branch, due)
+        return rule.next(ticked if due is None else due)
 
     def _last_tick(self, repo: RepoName, root: tree.Root) -> int:
         known, last = self._ticked.get(repo, (None, 0))

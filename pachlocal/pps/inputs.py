@@ -6,14 +6,16 @@ See https://docs.pachyderm.com/latest/build-dags/pipeline-spec/input/ for what t
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from pachlocal.errors import InvalidArgumentError, UnsupportedError
-from pachlocal.pfs import paths, schedule
+from pachlocal.pfs import paths, schedule, triggers
 from pachlocal.pfs.globs import compile_glob
 from pachlocal.pfs.names import DEFAULT_PROJECT, USER, BranchName, RepoName, validate_name
+from pachlocal.pfs.triggers import Trigger
 
 Json: TypeAlias = dict[str, Any]
 
@@ -49,6 +51,7 @@ class PfsInput:
         outer_join: Whether matches without a partner in the join stay.
         empty_files: Whether only names are laid out.
         cron: When the files come, if the clock makes them.
+        trigger: When the branch follows another, if the pipeline is to see to that.
     """
 
     name: str
@@ -59,6 +62,7 @@ class PfsInput:
     outer_join: bool = False
     empty_files: bool = False
     cron: CronTicks | None = None
+    trigger: Trigger | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,9 @@ def complete_input(input_: Json, owner: Owner | None = None) -> Json:
         InvalidArgumentError: It can't be right; the message names the field.
         UnsupportedError: It asks for what only a cluster does.
     """
-    _complete(input_, "input", owner or Owner(now=time.time_ns()))
+    whose = owner or Owner(now=time.time_ns())
+    _name_triggers(input_, whose, Counter())
+    _complete(input_, "input", whose)
     _check_names(input_)
     return input_
 
@@ -113,6 +119,7 @@ def parse_input(input_: Json) -> Input:
             group_by=pfs.get("group_by", ""),
             outer_join=pfs.get("outer_join", False),
             empty_files=pfs.get("empty_files", False),
+            trigger=_trigger(pfs["trigger"]) if "trigger" in pfs else None,
         )
     if "cron" in input_:
         cron = input_["cron"]
@@ -166,7 +173,7 @@ def _complete_pfs(pfs: Json, where: str, owner: Owner) -> None:
             f"{where}: input cannot come from a commit; "
             "use a branch with head pointing to the commit"
         )
-    for field in ("s3", "trigger", "lazy", "reference"):
+    for field in ("s3", "lazy", "reference"):
         if pfs.get(field):
             raise UnsupportedError(f"{where}.{field} is not served yet")
     pfs["glob"] = paths.clean(pfs["glob"]) if pfs["glob"] != "/" else "/"
@@ -177,6 +184,31 @@ def _complete_pfs(pfs: Json, where: str, owner: Owner) -> None:
     pfs.setdefault("repo_type", USER)
     validate_name(pfs["branch"])
     _check_reserved(pfs["name"], where)
+    if "trigger" in pfs:
+        triggers.check(_trigger(pfs["trigger"]))
+
+
+def _name_triggers(input_: Json, owner: Owner, seen: Counter[str]) -> None:
+    """Name the branches of the inputs that have a trigger and no branch."""
+    pfs = input_.get("pfs", {})
+    if "trigger" in pfs and not pfs.get("branch"):
+        seen[pfs.get("repo", "")] += 1
+        pfs["branch"] = f"{owner.pipeline}-trigger-{seen[pfs.get('repo', '')]}"
+        pfs["trigger"].setdefault("branch", "master")
+    for kind in _COMBINED:
+        for arm in input_.get(kind, ()):
+            _name_triggers(arm, owner, seen)
+
+
+def _trigger(value: Json) -> Trigger:
+    return Trigger(
+        branch=value.get("branch", ""),
+        all=value.get("all", False),
+        rate_limit_spec=value.get("rate_limit_spec", ""),
+        size=value.get("size", ""),
+        commits=int(value.get("commits", 0)),
+        cron_spec=value.get("cron_spec", ""),
+    )
 
 
 def _complete_cron(cron: Json, where: str, owner: Owner) -> None:

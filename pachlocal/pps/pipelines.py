@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from pachlocal.errors import AlreadyExistsError, FailedPreconditionError, NotFoundError
-from pachlocal.pfs import branches, commits, history, repos
+from pachlocal.pfs import branches, commits, firing, history, repos
 from pachlocal.pfs.content import Reader
 from pachlocal.pfs.names import META, SPEC, USER, RepoName
 from pachlocal.pfs.transaction import Transaction
@@ -93,6 +93,9 @@ def create(
     for input_ in pfs_inputs(spec.input):
         if input_.branch.repo != spec.repo:  # its own output is a cycle, and refused as one
             repos.key(connection, input_.branch.repo)
+    for input_ in pfs_inputs(spec.input):
+        if input_.trigger is not None:
+            firing.attach(tx, input_.branch, input_.trigger)
     if before is None:
         _create_repos(tx, spec)
     else:

@@ -8,8 +8,8 @@ from google.protobuf.empty_pb2 import Empty
 
 from pachlocal.api import pick, wire
 from pachlocal.api.service import Context
-from pachlocal.errors import FailedPreconditionError, UnsupportedError
-from pachlocal.pfs import branches, repos, resolve
+from pachlocal.errors import FailedPreconditionError, InvalidArgumentError
+from pachlocal.pfs import branches, firing, repos, resolve
 from pachlocal.pfs.filesystem import FileSystem
 from pachlocal.pfs.names import USER, RepoName
 from pachlocal.pps import pipelines
@@ -111,8 +111,9 @@ class RepoCalls:
 
     def create_branch(self, request: pfs_pb2.CreateBranchRequest, context: Context) -> Empty:
         """Create a branch, or move its head and replace its provenance."""
-        if request.HasField("trigger"):
-            raise UnsupportedError("branch triggers are not served yet: move the branch yourself")
+        trigger = wire.trigger(request.trigger) if request.HasField("trigger") else None
+        if trigger is not None and request.provenance:
+            raise InvalidArgumentError("a branch cannot have both provenance and a trigger")
         branch = wire.branch_name(request.branch)
         with self.files.transaction() as tx:
             head = None
@@ -126,6 +127,8 @@ class RepoCalls:
                 new_head=head,
                 provenance=[wire.branch_name(source) for source in request.provenance],
             )
+            if trigger is not None:
+                firing.attach(tx, branch, trigger)
         return Empty()
 
     def inspect_branch(
