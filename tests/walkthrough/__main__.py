@@ -12,9 +12,7 @@ from types import FrameType
 
 from .machine import Daemon
 from .steps import STEPS
-from .walk import DifferenceError, Walk
-
-STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+from .walk import STOPPING, DifferenceError, Walk
 
 
 def main() -> int:

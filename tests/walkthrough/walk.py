@@ -15,6 +15,7 @@ from typing import Any, TextIO
 
 from .machine import ROOT, Daemon
 
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _TICK_S = 2.0
 
 
@@ -85,6 +86,12 @@ class Walk:
         return result.stdout
 
     def _stream(self, command: str) -> tuple[str, int]:
+        if command.startswith("pachlocal"):  # half a start could be left behind
+            with uninterrupted():
+                return self._read(command)
+        return self._read(command)
+
+    def _read(self, command: str) -> tuple[str, int]:
         process = subprocess.Popen(
             ["sh", "-c", command],
             cwd=ROOT,
@@ -93,7 +100,7 @@ class Walk:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            start_new_session=True,  # Ctrl-C is ours to handle: half a start must not be left
+            start_new_session=True,  # Ctrl-C is ours to handle
         )
         assert process.stdout is not None
         lines = []
@@ -102,9 +109,8 @@ class Walk:
                 lines.append(line)
                 self.say(line.rstrip("\n"))
         except BaseException:
-            if not command.startswith("pachlocal"):
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.killpg(process.pid, signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGTERM)
             raise
         finally:
             process.stdout.close()
@@ -126,13 +132,28 @@ class Walk:
                 seconds += _TICK_S
                 self.say(f"  (still waiting: {seconds:.0f} s)")
 
-        ticker = threading.Thread(target=tick)
-        ticker.start()
+        ticker = threading.Thread(target=tick, daemon=True)
         try:
+            ticker.start()
             yield
         finally:
             done.set()
-            ticker.join()
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Holds Ctrl-C and the like back until the end."""
+    held = []
+    before = {
+        number: signal.signal(number, lambda number, _: held.append(number)) for number in STOPPING
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if held:
+        raise KeyboardInterrupt
 
 
 def expect(what: str, found: object, wanted: object) -> None:
