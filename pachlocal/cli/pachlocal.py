@@ -117,7 +117,10 @@ def up(
 @cli.command()
 @_root_option
 def down(root: Path) -> None:
-    """Stop the daemon; what is stored stays."""
+    """Stop the daemon; what is stored stays.
+
+    Example: pachlocal down
+    """
     running = find_daemon(root)
     if running is None:
         raise Failure(f"not running on {root}")
@@ -128,10 +131,11 @@ def down(root: Path) -> None:
 @cli.command()
 @_root_option
 def status(root: Path) -> None:
-    """Say whether the daemon runs, where, how, and what its workers do."""
-    running = find_daemon(root)
-    if running is None:
-        raise Failure(f"not running on {root}; start it with: pachlocal up")
+    """Say whether the daemon runs, where, how, and what its workers do.
+
+    Example: pachlocal status
+    """
+    running = _running(root)
     click.echo(f"address  {running.address}")
     click.echo(f"process  {running.pid}")
     click.echo(f"store    {root}")
@@ -145,7 +149,10 @@ def status(root: Path) -> None:
 @_root_option
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
 def reset(root: Path, yes: bool) -> None:
-    """Delete all that is stored; a daemon that runs is started anew."""
+    """Delete all that is stored; a daemon that runs is started anew.
+
+    Example: pachlocal reset --yes
+    """
     running = find_daemon(root)
     if running is None and not (root / "pach.db").exists():
         raise Failure(f"there is no store in {root}")
@@ -163,6 +170,41 @@ def reset(root: Path, yes: bool) -> None:
     if running is not None:
         found = _start(root, _daemon_command(root, running.options))
         click.echo(f"pachlocal is up at {found}")
+
+
+@cli.command()
+@_root_option
+def fsck(root: Path) -> None:
+    """Read all that is stored, and print what is damaged; exit code 1 if anything is.
+
+    Example: pachlocal fsck
+    """
+    running = _running(root)
+    from pachlocal.cli.upkeep import check  # gRPC takes a while to load
+
+    if not check(running.address):
+        raise click.exceptions.Exit(1)
+
+
+@cli.command()
+@_root_option
+@click.option("--dry-run", is_flag=True, help="Only say how much that would be.")
+def gc(root: Path, dry_run: bool) -> None:
+    """Free the space of files that no commit has any more.
+
+    Example: pachlocal gc --dry-run
+    """
+    running = _running(root)
+    from pachlocal.cli.upkeep import collect  # gRPC takes a while to load
+
+    collect(running.address, dry_run=dry_run)
+
+
+def _running(root: Path) -> Daemon:
+    running = find_daemon(root)
+    if running is None:
+        raise Failure(f"not running on {root}; start it with: pachlocal up")
+    return running
 
 
 def find_daemon(root: Path) -> Daemon | None:

@@ -44,8 +44,18 @@ def commit_table(
     table.flush()
 
 
-def print_commit(info: pfs_pb2.CommitInfo, full_timestamps: bool) -> None:
-    """Describe one commit."""
+def print_commit(
+    info: pfs_pb2.CommitInfo,
+    full_timestamps: bool,
+    provenance: Iterable[pfs_pb2.Commit] | None = None,
+) -> None:
+    """Describe one commit.
+
+    Args:
+        info: The commit.
+        full_timestamps: Print points in time instead of ages.
+        provenance: What it was made from, if more than the commit itself says is known.
+    """
     print(f"Commit: {info.commit.repo.name}@{info.commit.id}")
     print(f"Description: {info.description}")
     if info.HasField("parent_commit"):
@@ -57,10 +67,11 @@ def print_commit(info: pfs_pb2.CommitInfo, full_timestamps: bool) -> None:
         print(f"Size: {size(info.details.size_bytes)}")
     if info.error:
         print(f"Error: {info.error}")
-    if info.direct_provenance:
+    origins = info.direct_provenance if provenance is None else provenance
+    names = [f"{full_name(it.repo)}@{it.id}" for it in origins]
+    if names:
         # 2.x only tells this in raw output; which data a result came from is what people ask for.
-        origins = (f"{full_name(it.repo)}@{it.id}" for it in info.direct_provenance)
-        print("Provenance: " + " ".join(origins))
+        print("Provenance: " + " ".join(names))
 
 
 def print_commit_sets(sets: Iterable[pfs_pb2.CommitSetInfo], full_timestamps: bool) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from itertools import islice
 
 import click
+import grpc
 
 from pachlocal.cli.pachctl.commit_printing import commit_table, print_commit, print_commit_sets
 from pachlocal.cli.pachctl.options import (
@@ -105,7 +106,26 @@ def inspect_commit(
     if raw:
         print_raw([info], raw)
     else:
-        print_commit(info, full_timestamps)
+        print_commit(info, full_timestamps, _provenance(session, info))
+
+
+def _provenance(session: Session, info: pfs_pb2.CommitInfo) -> list[pfs_pb2.Commit]:
+    """Find all that a commit was made from, the nearest first; on old servers, the nearest only."""
+    if not info.direct_provenance:
+        return []
+    repo = info.commit.repo
+    name = pfs_pb2.RepoPicker.RepoName(
+        project=pfs_pb2.ProjectPicker(name=repo.project.name), name=repo.name, type=repo.type
+    )
+    point = pfs_pb2.CommitPicker.CommitByGlobalId(
+        repo=pfs_pb2.RepoPicker(name=name), id=info.commit.id
+    )
+    request = pfs_pb2.WalkCommitProvenanceRequest(start=[pfs_pb2.CommitPicker(id=point)])
+    try:
+        found = [it.commit for it in session.server.pfs.WalkCommitProvenance(request)]
+    except grpc.RpcError:
+        found = []
+    return [it for it in found if it != info.commit] or list(info.direct_provenance)
 
 
 @command("commit")
@@ -193,21 +213,3 @@ def from_of(request: pfs_pb2.ListCommitRequest | pfs_pb2.SubscribeCommitRequest)
     """Give a request's field `from`, which is a word of Python's own."""
     start: pfs_pb2.Commit = getattr(request, "from")
     return start
-
-
-@command("commit")
-@click.argument("commit_set", metavar="ID")
-@pass_session
-def squash_commit(session: Session, commit_set: str) -> None:
-    """Remove the commits of an id; what they changed stays in the commits that follow them."""
-    request = pfs_pb2.SquashCommitSetRequest(commit_set=pfs_pb2.CommitSet(id=commit_set))
-    session.server.pfs.SquashCommitSet(request)
-
-
-@command("commit")
-@click.argument("commit_set", metavar="ID")
-@pass_session
-def delete_commit(session: Session, commit_set: str) -> None:
-    """Remove the commits of an id and what they changed; none may have a commit after it."""
-    request = pfs_pb2.DropCommitSetRequest(commit_set=pfs_pb2.CommitSet(id=commit_set))
-    session.server.pfs.DropCommitSet(request)

@@ -28,6 +28,14 @@ _STATES = {
 @click.option(
     "-f", "--file", "path", metavar="SPEC", help="The datums that this specification would give."
 )
+@click.option(
+    "--state",
+    "states",
+    type=click.Choice([name for name, _ in _STATES.values()]),
+    multiple=True,
+    help="Only datums in this state. May be given repeatedly.",
+)
+@click.option("-n", "--number", default=0, metavar="N", help="So many at most.")
 @project_option
 @output_options
 @pass_session
@@ -35,6 +43,8 @@ def list_datum(
     session: Session,
     job: JobReference | None,
     path: str | None,
+    states: tuple[str, ...],
+    number: int,
     project: str | None,
     raw: str | None,
 ) -> None:
@@ -46,7 +56,12 @@ def list_datum(
         request = pps_pb2.ListDatumRequest(job=job_of(job, name))
     else:
         request = pps_pb2.ListDatumRequest(input=_input_of(path or "", name))
-    infos = session.server.pps.ListDatum(request)
+    request.number = number
+    wanted = [state for state, (shown, _) in _STATES.items() if shown in states]
+    request.filter.state.extend(wanted)
+    infos: Iterable[pps_pb2.DatumInfo] = session.server.pps.ListDatum(request)
+    if wanted:  # not every server knows the filter
+        infos = (info for info in infos if info.state in wanted)
     if raw:
         print_raw(infos, raw)
         return

@@ -10,6 +10,7 @@ import tarfile
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -17,7 +18,8 @@ import click
 from google.protobuf.wrappers_pb2 import BytesValue
 
 from pachlocal.cli.pachctl.errors import CliError
-from pachlocal.cli.pachctl.options import command, pass_session, project_option
+from pachlocal.cli.pachctl.options import command, pass_session, progress_option, project_option
+from pachlocal.cli.pachctl.progress import Progress
 from pachlocal.cli.pachctl.references import FILE_PATH, Reference
 from pachlocal.cli.pachctl.session import Session
 from pachlocal.proto import pfs_pb2
@@ -30,7 +32,7 @@ _CHUNK = 1024 * 1024
 @click.option("-o", "--output", metavar="PATH", help="Write there, not to standard output.")
 @click.option("-r", "--recursive", is_flag=True, help="A directory, with all that is in it.")
 @click.option("--offset", default=0, metavar="BYTES", help="Leave out so much at the beginning.")
-@click.option("--progress", hidden=True, expose_value=False)
+@progress_option
 @project_option
 @pass_session
 def get_file(
@@ -39,6 +41,7 @@ def get_file(
     output: str | None,
     recursive: bool,
     offset: int,
+    progress: bool,
     project: str | None,
 ) -> None:
     """Print a file, or write it or a directory to disk."""
@@ -46,15 +49,15 @@ def get_file(
     if recursive:
         if not output:
             raise click.UsageError("-r needs to know where to: -o PATH.")
-        _get_directory(session, target, Path(output))
+        _get_directory(session, target, Path(output), progress)
         return
     pieces = session.server.pfs.GetFile(pfs_pb2.GetFileRequest(file=target, offset=offset))
     first = next(pieces, None)  # an error comes here, before a file is made
-    with _open_output(output) as out:
-        if first is not None:
-            out.write(first.value)
-        for piece in pieces:
+    shown = progress and output is not None
+    with Progress(wanted=shown) as meter, _open_output(output) as out:
+        for piece in chain([first] if first else [], pieces):
             out.write(piece.value)
+            meter.advance(0, len(piece.value))
 
 
 @contextmanager
@@ -97,18 +100,21 @@ def _umask() -> int:
     return current
 
 
-def _get_directory(session: Session, target: pfs_pb2.File, folder: Path) -> None:
+def _get_directory(session: Session, target: pfs_pb2.File, folder: Path, progress: bool) -> None:
     info = session.server.pfs.InspectFile(pfs_pb2.InspectFileRequest(file=target))
-    archive = _Reader(session.server.pfs.GetFileTAR(pfs_pb2.GetFileRequest(file=target)))
-    with tarfile.open(fileobj=io.BufferedReader(archive, _CHUNK), mode="r|") as tar:
-        unpack(tar, info.file.path, folder)
+    pieces = session.server.pfs.GetFileTAR(pfs_pb2.GetFileRequest(file=target))
+    with Progress(wanted=progress, size_bytes=info.size_bytes) as meter:
+        archive = io.BufferedReader(_Reader(pieces, meter), _CHUNK)
+        with tarfile.open(fileobj=archive, mode="r|") as tar:
+            unpack(tar, info.file.path, folder)
 
 
 class _Reader(io.RawIOBase):
     """Makes one file of a stream of byte strings."""
 
-    def __init__(self, pieces: Iterator[BytesValue]) -> None:
+    def __init__(self, pieces: Iterator[BytesValue], meter: Progress) -> None:
         self._pieces = pieces
+        self._meter = meter
         self._rest = memoryview(b"")
 
     def readable(self) -> bool:
@@ -120,6 +126,7 @@ class _Reader(io.RawIOBase):
             if piece is None:
                 return 0
             self._rest = memoryview(piece.value)
+            self._meter.advance(0, len(self._rest))
         count = min(len(buffer), len(self._rest))
         buffer[:count] = self._rest[:count]
         self._rest = self._rest[count:]

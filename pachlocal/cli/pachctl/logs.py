@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import sys
 
 import click
 from google.protobuf.duration_pb2 import Duration
 
+from pachlocal.cli.pachctl.durations import parse_nanoseconds
 from pachlocal.cli.pachctl.jobs import job_of
 from pachlocal.cli.pachctl.options import command, pass_session, project_option
 from pachlocal.cli.pachctl.printing import print_raw
 from pachlocal.cli.pachctl.references import JOB, JobReference
 from pachlocal.cli.pachctl.session import Session
 from pachlocal.proto import pps_pb2
-
-_UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9}
-_UNITS |= {"m": 60 * _UNITS["s"], "h": 3600 * _UNITS["s"]}
-_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
 
 
 def parse_duration(text: str) -> Duration:
@@ -26,10 +22,7 @@ def parse_duration(text: str) -> Duration:
     Raises:
         ValueError: It is none.
     """
-    parts = list(_PART.finditer(text))
-    if text != "0" and (not parts or "".join(part[0] for part in parts) != text):
-        raise ValueError(f'"{text}" is no length of time such as 30s, 10m or 1h30m')
-    nanos = sum(round(float(part[1]) * _UNITS[part[2]]) for part in parts)
+    nanos = parse_nanoseconds(text)
     return Duration(seconds=nanos // 10**9, nanos=nanos % 10**9)
 
 

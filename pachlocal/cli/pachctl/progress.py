@@ -23,12 +23,20 @@ class Progress:
             files: How many are to come; 0 if that isn't known.
             size_bytes: How many bytes are to come; 0 if that isn't known.
         """
-        self._shown = wanted and is_wanted()
+        self._shown = wanted and _is_seen()
         self._files, self._all_files = 0, files
         self._bytes, self._all_bytes = 0, size_bytes
         self._start = time.monotonic()
         self._next = self._start + _FIRST_S
         self._drawn = False
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._drawn:
+            sys.stderr.write(_CLEAR)
+            sys.stderr.flush()
 
     def advance(self, files: int, size_bytes: int) -> None:
         """Add to the count; meant to be called for many files or bytes at once."""
@@ -47,27 +55,14 @@ class Progress:
         parts = []
         if self._all_files > 1:
             parts.append(f"{self._files:,} of {self._all_files:,} files")
-        elif self._files > 1:
-            parts.append(f"{self._files:,} files")
-        of = f" of {size(self._all_bytes)}" if self._all_bytes else ""
-        parts.append(f"{size(self._bytes)}{of}")
+        if self._all_bytes:
+            parts.append(f"{size(self._bytes)} of {size(self._all_bytes)}")
+        else:
+            parts.append(size(self._bytes))
         parts.append(f"{size(int(self._bytes / (now - self._start)))}/s")
-        done, total = (
-            (self._bytes, self._all_bytes)
-            if self._all_bytes
-            else (self._files, max(self._all_files, 1))
-        )
-        percent = f"{min(done / total, 1):4.0%}  " if self._all_bytes or self._all_files > 1 else ""
-        return percent + ", ".join(parts)
-
-    def end(self) -> None:
-        """Take the line away."""
-        if self._drawn:
-            self._drawn = self._shown = False
-            sys.stderr.write(_CLEAR)
-            sys.stderr.flush()
+        return ", ".join(parts)
 
 
-def is_wanted() -> bool:
-    """Tell whether somebody looks: at a terminal that isn't busy with what is printed."""
+def _is_seen() -> bool:
+    """Tell whether somebody looks."""
     return sys.stderr.isatty()

@@ -114,12 +114,10 @@ def put_sources(
     session.server.pfs.InspectRepo(pfs_pb2.InspectRepoRequest(repo=file.to_repo(name)))
     files = sum(total.files for total in totals)
     # To know the bytes of many files, each would have to be asked.
-    meter = Progress(wanted=progress, files=files, size_bytes=totals[0].size if files == 1 else 0)
-    upload = Upload(file.to_commit(name), items, meter, append=append, recursive=recursive)
-    try:
+    size = totals[0].size if files == 1 else 0
+    with Progress(wanted=progress, files=files, size_bytes=size) as meter:
+        upload = Upload(file.to_commit(name), items, meter, append=append, recursive=recursive)
         upload.run(session.server, grpc.Compression.Gzip if compress else None)
-    finally:
-        meter.end()
 
 
 def _listed(input_file: str) -> list[str]:

@@ -13,6 +13,7 @@ from pachlocal.cli.pachctl.options import CONTEXT_SETTINGS, global_options
 # Plural forms are as good as singular ones.
 _SYNONYMS = {
     "branches": "branch",
+    "commitV2": "commit",
     "commits": "commit",
     "contexts": "context",
     "datums": "datum",
@@ -74,7 +75,7 @@ _VERBS: dict[str, tuple[str, dict[str, str]]] = {
         {
             "all": "everything:delete_all",
             "branch": "branches:delete_branch",
-            "commit": "commits:delete_commit",
+            "commit": "history:delete_commit",
             "file": "files:delete_file",
             "job": "jobs:delete_job",
             "pipeline": "pipelines:delete_pipeline",
@@ -84,6 +85,7 @@ _VERBS: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "put": ("Write files into a repo.", {"file": "put:put_file"}),
     "get": ("Read files out of a repo.", {"file": "get:get_file"}),
+    "find": ("Look for the commits that changed a file.", {"commit": "history:find_commit"}),
     "copy": ("Copy files within the store.", {"file": "files:copy_file"}),
     "glob": ("List the files that match a pattern.", {"file": "files:glob_file"}),
     "diff": ("Compare files of two commits.", {"file": "diff:diff_file"}),
@@ -101,7 +103,7 @@ _VERBS: dict[str, tuple[str, dict[str, str]]] = {
         {"commit": "waiting:wait_commit", "job": "waiting:wait_job"},
     ),
     "subscribe": ("Print commits as they come.", {"commit": "waiting:subscribe_commit"}),
-    "squash": ("Merge commits into their children.", {"commit": "commits:squash_commit"}),
+    "squash": ("Merge commits into their children.", {"commit": "history:squash_commit"}),
     "rerun": ("Do a pipeline's work again.", {"pipeline": "pipelines:rerun_pipeline"}),
     "restart": ("Start a running datum anew.", {"datum": "datums:restart_datum"}),
     "run": ("Let a cron pipeline tick now.", {"cron": "pipelines:run_cron"}),
@@ -118,7 +120,7 @@ _CONFIG_VERBS = {
     "list": ("Print one line for each.", {"context": "contexts:list_context"}),
 }
 
-_COMMANDS = {"logs": "logs:logs", "version": "version:version"}
+_COMMANDS = {"fsck": "fsck:fsck", "logs": "logs:logs", "version": "version:version"}
 
 
 class LazyGroup(click.Group):

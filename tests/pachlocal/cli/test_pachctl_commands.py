@@ -135,6 +135,88 @@ def test_a_commit_s_provenance_is_shown(fake: FakeServer, pachctl: Any) -> None:
     )
 
 
+def test_the_whole_provenance_is_shown_where_the_server_knows_it(
+    fake: FakeServer, pachctl: Any
+) -> None:
+    fake.answers["InspectCommit"] = pfs_pb2.CommitInfo(
+        commit=commit("inference"), direct_provenance=[commit("model"), commit("attributes")]
+    )
+    near_and_far = [commit("model"), commit("attributes"), commit("training", OTHER_ID)]
+    fake.answers["WalkCommitProvenance"] = [pfs_pb2.CommitInfo(commit=it) for it in near_and_far]
+
+    shown = pachctl("inspect", "commit", "inference@master").out.splitlines()
+    assert shown[-1] == f"Provenance: model@{ID} attributes@{ID} training@{OTHER_ID}"
+    picked = fake.last("WalkCommitProvenance").start[0].id
+    assert (picked.repo.name.project.name, picked.repo.name.name) == ("default", "inference")
+    assert (picked.repo.name.type, picked.id) == ("user", ID)
+    fake.answers["WalkCommitProvenance"] = (grpc.StatusCode.UNIMPLEMENTED, "unknown method")
+    shown = pachctl("inspect", "commit", "inference@master").out.splitlines()
+    assert shown[-1] == f"Provenance: model@{ID} attributes@{ID}"
+
+
+def test_finding_the_commits_of_a_file(fake: FakeServer, pachctl: Any) -> None:
+    fake.answers["FindCommits"] = [
+        pfs_pb2.FindCommitsResponse(found_commit=commit("data")),
+        pfs_pb2.FindCommitsResponse(
+            last_searched_commit=commit("data", OTHER_ID), commits_searched=3
+        ),
+    ]
+
+    assert pachctl("find", "commit", "data@master:/a", "--limit", "9").out == (
+        f"data@{ID}\n3 searched, back to data@{OTHER_ID}\n"
+    )
+    request = fake.last("FindCommits")
+    assert (request.start.branch.name, request.file_path, request.limit) == ("master", "/a", 9)
+    assert pachctl("find", "commit", "data@master").code == 2
+    fake.answers["FindCommits"] = (grpc.StatusCode.DEADLINE_EXCEEDED, "late")
+    assert "time is over" in pachctl("find", "commit", "data@m:/a", "--timeout", "1m").err
+
+
+@pytest.mark.parametrize(
+    ("verb", "of_set", "of_one"),
+    [
+        ("squash", "SquashCommitSet", "SquashCommit"),
+        ("delete", "DropCommitSet", "DropCommit"),
+    ],
+)
+def test_removing_commits(
+    fake: FakeServer, pachctl: Any, verb: str, of_set: str, of_one: str
+) -> None:
+    assert pachctl(verb, "commit", ID) == (0, "", "")
+    assert fake.last(of_set).commit_set.id == ID
+    assert pachctl(verb, "commit", f"data@{ID}", "-r") == (0, "", "")
+    assert (fake.last(of_one).commit.repo.name, fake.last(of_one).recursive) == ("data", True)
+    assert pachctl(verb, "commitV2", "data@master").code == 0
+    assert fake.last(of_one).commit.branch.name == "master"
+    assert pachctl(verb, "commit", ID, "-r").code == 2
+
+
+def test_fsck(fake: FakeServer, pachctl: Any) -> None:
+    assert pachctl("fsck") == (0, "No errors found.\n", "")
+    fake.answers["Fsck"] = [
+        pfs_pb2.FsckResponse(fix="mended"),
+        pfs_pb2.FsckResponse(error="broken"),
+    ]
+    outcome = pachctl("fsck", "--fix", "--zombie", f"a@{ID}")
+    assert outcome == (1, "Fixed: mended\nError: broken\n", "pachctl: 1 error found\n")
+    request = fake.last("Fsck")
+    assert (request.fix, request.zombie_target.id) == (True, ID)
+    assert pachctl("fsck", "--zombie-all", "--zombie", f"a@{ID}").code == 2
+
+
+def test_list_datum_by_state(fake: FakeServer, pachctl: Any) -> None:
+    fake.answers["ListDatum"] = [
+        pps_pb2.DatumInfo(datum=pps_pb2.Datum(id="a"), state=pps_pb2.DatumState.FAILED),
+        pps_pb2.DatumInfo(datum=pps_pb2.Datum(id="b"), state=pps_pb2.DatumState.SUCCESS),
+    ]
+
+    lines = pachctl("list", "datum", f"m@{ID}", "--state", "failed", "-n", "5").out.splitlines()
+    assert [line.split()[0] for line in lines] == ["ID", "a"]
+    request = fake.last("ListDatum")
+    assert (list(request.filter.state), request.number) == ([pps_pb2.DatumState.FAILED], 5)
+    assert pachctl("list", "datum", f"m@{ID}", "--state", "odd").code == 2
+
+
 def test_an_id_alone_names_no_commit(fake: FakeServer, pachctl: Any) -> None:
     outcome = pachctl("inspect", "commit", ID)
     assert outcome.code == 2

@@ -15,6 +15,7 @@ from pachctl_fake import FakeServer, tar_of
 
 from pachlocal.cli.pachctl.errors import CliError
 from pachlocal.cli.pachctl.get import unpack
+from pachlocal.cli.pachctl.progress import Progress
 from pachlocal.proto import pfs_pb2
 
 PACHCTL = [
@@ -303,3 +304,40 @@ def test_links_and_devices_are_left_out(tmp_path: Path) -> None:
         unpack(tar, "/", tmp_path)
 
     assert list(tmp_path.iterdir()) == []
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("looked_at", [True, False])
+def test_long_transfers_say_how_far_they_are(
+    monkeypatch: pytest.MonkeyPatch, looked_at: bool
+) -> None:
+    clock = iter([0.0, 0.5, 2.0, 2.1, 3.0])
+    monkeypatch.setattr("pachlocal.cli.pachctl.progress.time.monotonic", lambda: next(clock))
+    screen = Terminal() if looked_at else io.StringIO()
+    monkeypatch.setattr("sys.stderr", screen)
+
+    with Progress(wanted=True, files=1000) as meter:
+        for _ in range(4):
+            meter.advance(100, 1 << 20)
+
+    clear = "\r\x1b[K"
+    shown = [
+        "200 of 1,000 files, 2MiB, 1MiB/s",  # nothing in the first second, nor too often
+        "400 of 1,000 files, 4MiB, 1.333MiB/s",
+        "",
+    ]
+    assert screen.getvalue() == ("".join(clear + line for line in shown) if looked_at else "")
+
+
+def test_a_get_says_of_how_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 2.0])
+    monkeypatch.setattr("pachlocal.cli.pachctl.progress.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("sys.stderr", Terminal())
+
+    with Progress(wanted=True, size_bytes=4096) as meter:
+        meter.advance(0, 1024)
+    assert sys.stderr.getvalue().startswith("\r\x1b[K1KiB of 4KiB, 512B/s")  # type: ignore[attr-defined]
