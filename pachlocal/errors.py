@@ -9,6 +9,7 @@ PachError
 ├── UnsupportedError         exists in Pachyderm and isn't served here
 ├── DamagedStoreError        stored content is missing or isn't what its hash says
 ├── StoreLockedError         another daemon has the store
+├── RuntimeUnavailableError  what the runtime asked for needs isn't there
 └── ImageUnavailableError    an image that the runtime can't run
 """
 
@@ -53,6 +54,10 @@ class DamagedStoreError(PachError):
 
 class StoreLockedError(PachError):
     """Another daemon works on this store."""
+
+
+class RuntimeUnavailableError(PachError):
+    """What the runtime that was asked for needs isn't there."""
 
 
 class ImageUnavailableError(PachError):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
-import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,17 +13,14 @@ from .folders import WorkerFolder
 from .launch import END_GRACE_S, Isolation, Launcher, LauncherError, LauncherSetup
 from .launcher import frames
 from .lines import LineSplitter
+from .refusal import KILLED, STOPPED, refuse, timeout_reason
 from .rewrite import PathRewriter
+from .turns import Turns
 
 _CHUNK = 1 << 16
 _PIPE_LIMIT = 1 << 20  # the most that a pipe holds: pipe(7), /proc/sys/fs/pipe-max-size
 
 _POLL_LIMIT_S = 3600.0  # poll(2) counts milliseconds in an int: 24 days
-
-_NOT_RUN = 126  # a shell's exit code for what it found and could not run
-_KILLED = 137
-
-_STOPPED = "the command was stopped"
 
 
 class ProcessWorker:
@@ -58,13 +53,7 @@ class ProcessWorker:
             targets = {path: folder.plain_path(source) for path, source in binds.items()}
             self._rewriter = PathRewriter(targets)
         self._launcher: Launcher | None = None
-        self._turn = threading.Lock()  # held while a command runs, and for good once closed
-        self._state = threading.Lock()  # guards the next three
-        self._running = False
-        self._closed = False
-        self._wake, self._wake_end = os.pipe()
-        os.set_blocking(self._wake, False)
-        os.set_blocking(self._wake_end, False)
+        self._turns = Turns()
 
     @property
     def pfs(self) -> Path:
@@ -77,43 +66,20 @@ class ProcessWorker:
         Raises:
             RuntimeError: The worker is closed, or is running another command.
         """
-        if refusal := _refuse(invocation):
+        if refusal := refuse(invocation):
             return refusal
-        if not self._turn.acquire(blocking=False):
-            raise RuntimeError("a worker runs one command at a time, and none once closed")
-        try:
-            with self._state:
-                if self._closed:
-                    return Outcome(_KILLED, _STOPPED)
-                self._drain_wake()
-                self._running = True
-            try:
-                return self._run(invocation, on_line)
-            finally:
-                with self._state:
-                    self._running = False
-        finally:
-            self._turn.release()
+        with self._turns.take() as taken:
+            return self._run(invocation, on_line) if taken else Outcome(KILLED, STOPPED)
 
     def kill(self) -> None:
         """End the running command; nothing happens if there is none."""
-        with self._state:
-            if self._running:
-                self._wake_run()
+        self._turns.tell()
 
     def close(self) -> None:
         """End a running command and the launcher, and remove the folders. Twice is once."""
-        with self._state:
-            if self._closed:
-                return
-            self._closed = True
-            if self._running:
-                self._wake_run()
-        self._turn.acquire()
-        self._end_launcher()
-        os.close(self._wake)
-        os.close(self._wake_end)
-        self._folder.remove()
+        if self._turns.close():
+            self._end_launcher()
+            self._folder.remove()
 
     def _run(self, invocation: Invocation, on_line: Callable[[str], None]) -> Outcome:
         splitter = LineSplitter(on_line)
@@ -129,7 +95,7 @@ class ProcessWorker:
                 _drain(self._launcher.output, splitter)
                 self._end_launcher()
             splitter.finish()
-            return Outcome(_KILLED, str(error))
+            return Outcome(KILLED, str(error))
         except BaseException:
             self._end_launcher()  # on_line failed, or Ctrl-C: the command goes too
             raise
@@ -169,7 +135,7 @@ class ProcessWorker:
         timeout_s: float | None,
     ) -> Outcome:
         poller = select.poll()
-        for fd in (launcher.output, launcher.replies, self._wake):
+        for fd in (launcher.output, launcher.replies, self._turns.wake):
             poller.register(fd, select.POLLIN)
         reason: str | None = None
         while True:
@@ -183,36 +149,14 @@ class ProcessWorker:
             expired = deadline is not None and time.monotonic() >= deadline
             if expired and reason is not None:
                 raise LauncherError(f"{reason}, and what it left could not be ended")
-            if expired or self._wake in ready:
-                self._drain_wake()
+            if expired or self._turns.wake in ready:
+                self._turns.was_told()
                 if reason is None:
-                    reason = f"datum timeout of {timeout_s:g}s exceeded" if expired else _STOPPED
+                    reason = (
+                        STOPPED if timeout_s is None or not expired else timeout_reason(timeout_s)
+                    )
                     deadline = time.monotonic() + END_GRACE_S
                     launcher.send(frames.KILL)
-
-    def _wake_run(self) -> None:
-        with contextlib.suppress(BlockingIOError):  # full: it has been told often enough
-            os.write(self._wake_end, b"!")
-
-    def _drain_wake(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            os.read(self._wake, _CHUNK)
-
-
-def _refuse(invocation: Invocation) -> Outcome | None:
-    """Why a command can't be run whatever the machine holds, if so."""
-    if not invocation.cmd or not invocation.cmd[0]:
-        return Outcome(_NOT_RUN, "invalid pipeline transform, no command specified")
-    if invocation.working_dir is not None and not invocation.working_dir.startswith("/"):
-        shown = invocation.working_dir
-        return Outcome(_NOT_RUN, f"working directory {shown!r} is not an absolute path")
-    for name, value in invocation.env.items():
-        if not name or "=" in name or "\0" in name + value:
-            return Outcome(_NOT_RUN, f"environment variable {name!r}: not a name and a value")
-    for argument in invocation.cmd:
-        if "\0" in argument:
-            return Outcome(_NOT_RUN, f"argument {argument!r} holds a NUL character")
-    return None
 
 
 def _milliseconds_to(deadline: float | None) -> float | None:

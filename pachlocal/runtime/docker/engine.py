@@ -5,12 +5,14 @@ See https://docs.docker.com/reference/api/engine/ for the calls behind it.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from socket import socket
+from typing import Any
 
 import docker
 import requests
@@ -28,16 +30,6 @@ class EngineError(Exception):
 
 class GoneError(EngineError):
     """The container, or what ran in it, isn't there or doesn't run."""
-
-
-class Socket(Protocol):
-    """A connection to something that runs; non-blocking."""
-
-    def fileno(self) -> int:
-        """Return its descriptor."""
-
-    def close(self) -> None:
-        """Close it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +99,7 @@ class Execution:
     """
 
     id: str
-    socket: Socket
+    socket: socket
 
 
 class Engine:
@@ -216,8 +208,8 @@ class Engine:
             )
         return str(created["Id"])
 
-    def hold(self, container: str) -> Socket:
-        """Connect to the standard input of a container's main program, before it starts.
+    def hold(self, container: str) -> socket:
+        """Connect to the input and output of a container's main program, before it starts.
 
         However this process ends, the connection ends with it: and so does the program.
 
@@ -225,8 +217,11 @@ class Engine:
             EngineError: Docker refuses.
         """
         with _in_words():
-            connected: Socket = self._api.attach_socket(container, params={"stdin": 1, "stream": 1})
-        return connected
+            return _taken_over(
+                self._api.attach_socket(
+                    container, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+                )
+            )
 
     def start(self, container: str) -> None:
         """Start a container that does not run.
@@ -320,7 +315,7 @@ class Engine:
                 user=user,
                 stdin=stdin,
             )
-            return Execution(made["Id"], self._api.exec_start(made["Id"], socket=True))
+            return Execution(made["Id"], _taken_over(self._api.exec_start(made["Id"], socket=True)))
 
     def exit_of(self, execution: str) -> int | None:
         """Return the exit code of a command, None while it runs.
@@ -351,6 +346,14 @@ class Engine:
                 filters={"container": container, "event": "oom"},
             )
             return any(True for _ in events)
+
+
+def _taken_over(connected: Any) -> socket:
+    """Take a connection out of the SDK, which would leave it to the garbage collector."""
+    own = socket(fileno=os.dup(connected.fileno()))
+    own.setblocking(False)
+    connected._response.close()  # where the SDK keeps what it was made by
+    return own
 
 
 @contextmanager
