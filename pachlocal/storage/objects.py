@@ -233,7 +233,7 @@ class ObjectWriter:
         """
         for future in self._writing.values():
             future.result()
-        self._store.files.sync(self._writing)
+        self._store.files.sync(self._large)  # also those whose file another writer has just made
         self._writing.clear()
 
     def write_into(self, connection: Connection) -> None:

@@ -19,5 +19,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-def objects(database: Database, tmp_path: Path) -> ObjectStore:
-    return ObjectStore(database, tmp_path / "chunks")
+def objects(database: Database, tmp_path: Path) -> Iterator[ObjectStore]:
+    objects = ObjectStore(database, tmp_path / "chunks")
+    yield objects
+    objects.close()

@@ -27,7 +27,7 @@ def known(objects: ObjectStore) -> set[bytes]:
 
 
 def chunk_files(objects: ObjectStore) -> list[Path]:
-    return sorted(path for path in objects._chunks.rglob("*") if path.is_file())
+    return sorted(path for path in objects.files._folder.rglob("*") if path.is_file())
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -64,17 +64,30 @@ def test_a_writer_reads_what_it_has_not_written_yet(objects: ObjectStore) -> Non
         assert writer.get(name) == SMALL
 
 
-def test_a_writer_left_without_a_flush_writes_nothing(objects: ObjectStore) -> None:
+def test_what_a_writer_did_not_flush_is_not_in_the_store(objects: ObjectStore) -> None:
     with ObjectWriter(objects) as writer:
         name = writer.put(LARGE)
     assert name not in known(objects)
-    assert chunk_files(objects) == []
 
 
-def test_a_batch_is_written_when_it_is_large(objects: ObjectStore) -> None:
+def test_a_writer_does_not_collect_small_objects_without_end(objects: ObjectStore) -> None:
     with ObjectWriter(objects) as writer:
-        names = [writer.put(bytes([number]) * 8 * 1024 * 1024) for number in range(5)]
-        assert known(objects) == set(names)
+        for number in range(600):
+            writer.put(number.to_bytes(2, "big") * (INLINE_LIMIT // 2))
+        assert len(known(objects)) > 500
+
+
+def test_the_name_of_a_large_object_is_synced_also_when_another_wrote_it(
+    objects: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: set[bytes] = set()
+    monkeypatch.setattr(objects.files, "sync", lambda names: synced.update(names))
+    with ObjectWriter(objects) as first, ObjectWriter(objects) as second:
+        name = first.put(LARGE)
+        first.get(name)  # its file is there now, its folder not on disk
+        second.put(LARGE)
+        second.flush()
+        assert synced == {name}
 
 
 def test_an_unknown_object_is_missing(objects: ObjectStore) -> None:
@@ -145,7 +158,7 @@ def test_a_crash_while_a_file_is_written_leaves_no_object(
         raise OSError("disk full")
 
     with monkeypatch.context() as patch:
-        patch.setattr("pachlocal.storage.objects._fsync", crash)
+        patch.setattr("os.fsync", crash)
         with pytest.raises(OSError, match="disk full"):
             put(objects, LARGE)
     assert [file.suffix for file in chunk_files(objects)] == [".tmp"]
