@@ -21,10 +21,11 @@ from pathlib import Path
 from pachlocal import __version__
 from pachlocal.api.pfs.sources import Sources
 from pachlocal.api.server import AddressInUseError, Server
-from pachlocal.errors import PachError
+from pachlocal.errors import PachError, RuntimeUnavailableError
 from pachlocal.pfs.filesystem import FileSystem
 from pachlocal.pps.logs import LogWriter
 from pachlocal.pps.scheduler import Scheduler
+from pachlocal.runtime.contract import Runtime
 from pachlocal.runtime.process import ProcessRuntime
 from pachlocal.runtime.stages import load_stages
 from pachlocal.storage.lock import StoreLock
@@ -73,10 +74,9 @@ def _running(arguments: argparse.Namespace) -> Iterator[str]:
         root.mkdir(parents=True, exist_ok=True)
         lock = StoreLock(root)
         stack.callback(lock.release)
-        stages = load_stages(arguments.compose) if arguments.compose else {}
         files = FileSystem(root)
         stack.callback(files.close)
-        runtime = ProcessRuntime(root / "scratch", stages)
+        runtime = _runtime(arguments, stack)
         logs = LogWriter(files.database)
         stack.callback(logs.close)
         scheduler = Scheduler(files, runtime, logs)
@@ -94,6 +94,22 @@ def _running(arguments: argparse.Namespace) -> Iterator[str]:
         stack.enter_context(_announced(root, address, runtime.describe(), arguments))
         _log.info("pachlocal %s serves %s at %s", __version__, root, address)
         yield address
+
+
+def _runtime(arguments: argparse.Namespace, stack: ExitStack) -> Runtime:
+    scratch: Path = arguments.root / "scratch"
+    if arguments.runtime == "process":
+        stages = load_stages(arguments.compose) if arguments.compose else {}
+        return ProcessRuntime(scratch, stages)
+    try:
+        from pachlocal.runtime.docker.runtime import DockerRuntime  # an extra, and slow to load
+    except ModuleNotFoundError as error:
+        raise RuntimeUnavailableError(
+            f"--runtime docker needs the module {error.name}: pip install 'pachlocal[docker]'"
+        ) from error
+    runtime = DockerRuntime(scratch)
+    stack.callback(runtime.close)
+    return runtime
 
 
 @contextmanager
@@ -120,7 +136,7 @@ def _announced(
 
 def _options(arguments: argparse.Namespace) -> list[str]:
     """Return the options by which another daemon would do what this one does."""
-    options = ["--address", arguments.address]
+    options = ["--address", arguments.address, "--runtime", arguments.runtime]
     if arguments.compose:
         options += ["--compose", str(arguments.compose)]
     for folder in arguments.share:
@@ -132,6 +148,9 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m pachlocal.daemon", description=__doc__)
     parser.add_argument("--root", type=Path, required=True, help="the folder of the store")
     parser.add_argument("--address", required=True, help="HOST:PORT to listen on")
+    parser.add_argument(
+        "--runtime", choices=("process", "docker"), default="process", help="how commands run"
+    )
     parser.add_argument("--compose", type=Path, help="compose.yaml that says what images hold")
     parser.add_argument(
         "--share", type=Path, action="append", default=[], help="a folder that file: URLs may name"

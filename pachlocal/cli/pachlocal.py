@@ -76,6 +76,13 @@ _root_option = click.option(
 @cli.command()
 @_root_option
 @click.option("--address", default=DEFAULT_ADDRESS, show_default=True, metavar="HOST:PORT")
+@click.option(
+    "--runtime",
+    type=click.Choice(("process", "docker")),
+    default="process",
+    show_default=True,
+    help="Run commands as processes of this machine, or their images in Docker.",
+)
 @click.option("--foreground", is_flag=True, help="Stay, and log to standard error.")
 @click.option(
     "--compose",
@@ -90,7 +97,12 @@ _root_option = click.option(
     help="A folder whose files may be put by file: URL. May be given repeatedly.",
 )
 def up(
-    root: Path, address: str, foreground: bool, compose: Path | None, share: tuple[Path, ...]
+    root: Path,
+    address: str,
+    runtime: str,
+    foreground: bool,
+    compose: Path | None,
+    share: tuple[Path, ...],
 ) -> None:
     """Start the daemon; return when it answers.
 
@@ -99,7 +111,7 @@ def up(
     running = find_daemon(root)
     if running is not None:
         raise Failure(f"already running at {running.address} on {root} (process {running.pid})")
-    options = ["--address", address.removeprefix("grpc://")]
+    options = ["--address", address.removeprefix("grpc://"), "--runtime", runtime]
     compose = compose or _default_compose()
     if compose is not None:
         options += ["--compose", str(compose.absolute())]
