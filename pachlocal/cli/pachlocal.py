@@ -239,10 +239,12 @@ def _is_locked(root: Path) -> bool:
     try:
         with (root / "lock").open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
     except BlockingIOError:
         return True
+    except OSError as error:
+        raise Failure(f"{root} can't be looked at: {error.strerror}") from None
     return False
 
 
@@ -277,7 +279,12 @@ def _start(root: Path, command: list[str]) -> str:
             start_new_session=True,
         )
         os.close(writer)
-        text = report.read()
+        try:
+            text = report.read()
+        except KeyboardInterrupt:
+            process.kill()  # it has a session of its own: Ctrl-C has not reached it
+            process.wait()
+            raise
     if not text:
         code = process.wait()
         raise Failure(f"the daemon ended with exit code {code}; see {root / 'daemon.log'}")

@@ -6,7 +6,13 @@ from datetime import datetime, timezone
 
 import click
 
-from pachlocal.cli.pachctl.options import command, output_options, pass_session, project_option
+from pachlocal.cli.pachctl.options import (
+    command,
+    output_options,
+    pass_session,
+    project_option,
+    transactional,
+)
 from pachlocal.cli.pachctl.printing import moment, print_raw, seconds_of
 from pachlocal.cli.pachctl.references import BRANCH, REPO, Reference, parse
 from pachlocal.cli.pachctl.repos import full_name
@@ -33,6 +39,7 @@ from pachlocal.proto import pfs_pb2
 @click.option("--trigger-all", is_flag=True, help="… all of these at once, not any of them.")
 @project_option
 @pass_session
+@transactional
 def create_branch(
     session: Session,
     branch: Reference,
@@ -153,6 +160,7 @@ def _trigger(trigger: pfs_pb2.Trigger) -> str:
 @click.option("-f", "--force", is_flag=True, help="Even if others are made from it.")
 @project_option
 @pass_session
+@transactional
 def delete_branch(session: Session, branch: Reference, force: bool, project: str | None) -> None:
     """Delete a branch; its commits stay."""
     request = pfs_pb2.DeleteBranchRequest(

@@ -16,6 +16,7 @@ from pachlocal.cli.pachctl.options import (
     output_options,
     pass_session,
     project_option,
+    transactional,
 )
 from pachlocal.cli.pachctl.printing import print_raw
 from pachlocal.cli.pachctl.references import BRANCH, COMMIT, COMMITS, Reference, is_id, parse
@@ -53,6 +54,7 @@ all_option = click.option("--all", "every_origin", is_flag=True, help="However t
 @message_option
 @project_option
 @pass_session
+@transactional
 def start_commit(
     session: Session, branch: Reference, parent: str | None, description: str, project: str | None
 ) -> None:
@@ -76,6 +78,7 @@ def start_commit(
 @click.option("-f", "--force", is_flag=True, help="Also a commit that a pipeline has to finish.")
 @project_option
 @pass_session
+@transactional
 def finish_commit(
     session: Session, commit: Reference, description: str, force: bool, project: str | None
 ) -> None:

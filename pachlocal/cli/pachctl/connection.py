@@ -34,9 +34,20 @@ _CONNECT_TIMEOUT_MS = 5_000  # for hosts that swallow packets; a refused connect
 class Server:
     """The services of one server, each imported when first used."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, transaction: str = "") -> None:
+        """Dial.
+
+        Args:
+            settings: Where to, and as whom.
+            transaction: The id of one that writes are added to, if there is one.
+        """
         self.address = parse_address(settings.address, settings.origin)
         self._channel = _open_channel(self.address, settings)
+        metadata = [("authn-token", settings.token), ("pach-transaction", transaction)]
+        if given := [(key, value) for key, value in metadata if value]:
+            from pachlocal.cli.pachctl.metadata import with_metadata
+
+            self._channel = with_metadata(self._channel, given)
 
     @cached_property
     def pfs(self) -> pfs_pb2_grpc.APIStub:
@@ -100,14 +111,8 @@ def _open_channel(address: Address, settings: Settings) -> grpc.Channel:
     if address.is_local:
         options.append(("grpc.enable_http_proxy", 0))  # a proxy can't reach this machine's loopback
     if address.secure:
-        channel = grpc.secure_channel(address.target, _credentials(settings), options)
-    else:
-        channel = grpc.insecure_channel(address.target, options)
-    if settings.token:
-        from pachlocal.cli.pachctl.metadata import with_metadata
-
-        channel = with_metadata(channel, [("authn-token", settings.token)])
-    return channel
+        return grpc.secure_channel(address.target, _credentials(settings), options)
+    return grpc.insecure_channel(address.target, options)
 
 
 def _credentials(settings: Settings) -> grpc.ChannelCredentials:
@@ -144,6 +149,8 @@ def explain(error: grpc.RpcError, session: Session) -> str:
         line = f"the server at {address} doesn't know this call"
     else:
         line = details or f"the call failed with status {code.name}"
+        if code is grpc.StatusCode.NOT_FOUND and session.joined and session.joined in details:
+            line += "; it is active here: leave it by pachctl stop transaction"
     return f"{line} [{code.name}: {details}]" if session.verbose else line
 
 

@@ -31,6 +31,7 @@ def delete_all(session: Session, yes: bool) -> None:
     session.server.pps.DeleteAll(empty_pb2.Empty())
     session.server.pfs.DeleteAll(empty_pb2.Empty())
     session.server.transactions.DeleteAll(transaction_pb2.DeleteAllRequest())
+    session.active_transaction = ""
 
 
 def _print_names(title: str, names: list[str]) -> None:

@@ -10,7 +10,7 @@ import grpc
 from pachlocal.cli.pachctl.connection import status_of
 from pachlocal.cli.pachctl.durations import DURATION
 from pachlocal.cli.pachctl.errors import CliError
-from pachlocal.cli.pachctl.options import command, pass_session, project_option
+from pachlocal.cli.pachctl.options import command, pass_session, project_option, transactional
 from pachlocal.cli.pachctl.printing import print_raw
 from pachlocal.cli.pachctl.references import COMMIT, FILE_PATH, Reference, is_id
 from pachlocal.cli.pachctl.repos import full_name
@@ -76,6 +76,7 @@ def _name(commit: pfs_pb2.Commit) -> str:
 @_recursive_option
 @project_option
 @pass_session
+@transactional
 def squash_commit(session: Session, commit: str, recursive: bool, project: str | None) -> None:
     """Remove commits; what they changed stays in the commits that follow them.
 

@@ -15,6 +15,7 @@ from pachlocal.cli.pachctl.options import (
     output_options,
     pass_session,
     project_option,
+    transactional,
 )
 from pachlocal.cli.pachctl.printing import print_raw
 from pachlocal.cli.pachctl.references import COMMIT, JOB, JobReference, Reference, is_id
@@ -152,17 +153,20 @@ def inspect_job(
 @click.argument("job", metavar="PIPELINE@JOB-ID|ID")
 @project_option
 @pass_session
+@transactional
 def stop_job(session: Session, job: str, project: str | None) -> None:
     """Stop a job; an id stops every pipeline's job of this id."""
     if not is_id(job):
         target = job_of(JOB.convert(job, None, None), session.project(project))
         session.server.pps.StopJob(pps_pb2.StopJobRequest(job=target))
         return
-    stops = [
-        transaction_pb2.TransactionRequest(stop_job=pps_pb2.StopJobRequest(job=info.job))
-        for info in job_infos(session, job, project)
-    ]
-    batch = transaction_pb2.BatchTransactionRequest(requests=stops)
+    stops = [pps_pb2.StopJobRequest(job=info.job) for info in job_infos(session, job, project)]
+    if session.joined:
+        for stop in stops:
+            session.server.pps.StopJob(stop)
+        return
+    requests = [transaction_pb2.TransactionRequest(stop_job=stop) for stop in stops]
+    batch = transaction_pb2.BatchTransactionRequest(requests=requests)
     session.server.transactions.BatchTransaction(batch)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -57,6 +58,20 @@ class Command(click.Command):
 def command(name: str) -> Callable[[Callable[..., Any]], Command]:
     """Declare a function to be the command of this name."""
     return click.command(name, cls=Command)
+
+
+def transactional(function: F) -> F:
+    """Let what a command writes be added to the active transaction, if there is one."""
+
+    @functools.wraps(function)
+    def wrapped(session: Session, *args: Any, **kwargs: Any) -> Any:
+        session.join_transaction()
+        result = function(session, *args, **kwargs)
+        if session.joined:
+            print(f"Added to transaction {session.joined}", file=sys.stderr)
+        return result
+
+    return wrapped  # type: ignore[return-value]  # the same function, but for what it adds
 
 
 project_option = click.option("--project", metavar="NAME", help="The project to work in.")

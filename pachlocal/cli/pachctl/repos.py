@@ -13,6 +13,7 @@ from pachlocal.cli.pachctl.options import (
     output_options,
     pass_session,
     project_option,
+    transactional,
 )
 from pachlocal.cli.pachctl.printing import moment, print_raw, size
 from pachlocal.cli.pachctl.references import REPO, Reference
@@ -26,6 +27,7 @@ from pachlocal.proto import pfs_pb2
 @description_option
 @project_option
 @pass_session
+@transactional
 def create_repo(session: Session, repo: Reference, description: str, project: str | None) -> None:
     """Make a repo, which is a place for versioned files."""
     request = pfs_pb2.CreateRepoRequest(
@@ -39,6 +41,7 @@ def create_repo(session: Session, repo: Reference, description: str, project: st
 @description_option
 @project_option
 @pass_session
+@transactional
 def update_repo(session: Session, repo: Reference, description: str, project: str | None) -> None:
     """Change a repo's description."""
     request = pfs_pb2.CreateRepoRequest(
@@ -116,6 +119,7 @@ def inspect_repo(
 @all_projects_option
 @project_option
 @pass_session
+@transactional
 def delete_repo(
     session: Session,
     repo: Reference | None,

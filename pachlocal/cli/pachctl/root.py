@@ -22,17 +22,20 @@ _SYNONYMS = {
     "pipelines": "pipeline",
     "projects": "project",
     "repos": "repo",
+    "secrets": "secret",
+    "transactions": "transaction",
 }
 
 # verb: (what it does, {noun: where the command is})
 _VERBS: dict[str, tuple[str, dict[str, str]]] = {
     "create": (
-        "Make a repo, branch, pipeline or project.",
+        "Make a repo, branch, pipeline, project or secret.",
         {
             "branch": "branches:create_branch",
             "pipeline": "specification:create_pipeline",
             "project": "projects:create_project",
             "repo": "repos:create_repo",
+            "secret": "secrets:create_secret",
         },
     ),
     "update": (
@@ -55,6 +58,8 @@ _VERBS: dict[str, tuple[str, dict[str, str]]] = {
             "pipeline": "pipelines:list_pipeline",
             "project": "projects:list_project",
             "repo": "repos:list_repo",
+            "secret": "secrets:list_secret",
+            "transaction": "transactions:list_transaction",
         },
     ),
     "inspect": (
@@ -68,6 +73,8 @@ _VERBS: dict[str, tuple[str, dict[str, str]]] = {
             "pipeline": "pipelines:inspect_pipeline",
             "project": "projects:inspect_project",
             "repo": "repos:inspect_repo",
+            "secret": "secrets:inspect_secret",
+            "transaction": "transactions:inspect_transaction",
         },
     ),
     "delete": (
@@ -81,6 +88,8 @@ _VERBS: dict[str, tuple[str, dict[str, str]]] = {
             "pipeline": "pipelines:delete_pipeline",
             "project": "projects:delete_project",
             "repo": "repos:delete_repo",
+            "secret": "secrets:delete_secret",
+            "transaction": "transactions:delete_transaction",
         },
     ),
     "put": ("Write files into a repo.", {"file": "put:put_file"}),
@@ -90,13 +99,31 @@ _VERBS: dict[str, tuple[str, dict[str, str]]] = {
     "glob": ("List the files that match a pattern.", {"file": "files:glob_file"}),
     "diff": ("Compare files of two commits.", {"file": "diff:diff_file"}),
     "start": (
-        "Open a commit, or let a stopped pipeline go on.",
-        {"commit": "commits:start_commit", "pipeline": "pipelines:start_pipeline"},
+        "Open a commit or a transaction, or let a stopped pipeline go on.",
+        {
+            "commit": "commits:start_commit",
+            "pipeline": "pipelines:start_pipeline",
+            "transaction": "transactions:start_transaction",
+        },
     ),
-    "finish": ("Close a commit.", {"commit": "commits:finish_commit"}),
+    "finish": (
+        "Close a commit, or make a transaction happen.",
+        {
+            "commit": "commits:finish_commit",
+            "transaction": "transactions:finish_transaction",
+        },
+    ),
+    "resume": (
+        "Go on with an open transaction.",
+        {"transaction": "transactions:resume_transaction"},
+    ),
     "stop": (
-        "Stop a pipeline or a job.",
-        {"job": "jobs:stop_job", "pipeline": "pipelines:stop_pipeline"},
+        "Stop a pipeline or a job, or adding to a transaction.",
+        {
+            "job": "jobs:stop_job",
+            "pipeline": "pipelines:stop_pipeline",
+            "transaction": "transactions:stop_transaction",
+        },
     ),
     "wait": (
         "Wait until a commit or a job has ended.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from pachlocal.cli.pachctl.address import parse_address
 from pachlocal.cli.pachctl.config import Settings, load
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ class Session:
 
     def __init__(self) -> None:
         self.verbose = False
+        self.joined = ""  # the id of the transaction that this call's writes are added to
 
     @cached_property
     def settings(self) -> Settings:
@@ -27,7 +29,28 @@ class Session:
         """The server's services."""
         from pachlocal.cli.pachctl.connection import Server
 
-        return Server(self.settings)
+        return Server(self.settings, self.joined)
+
+    @property
+    def active_transaction(self) -> str:
+        """The id of the transaction that is open on the server and taking writes; empty if none."""
+        from pachlocal.cli.pachctl.state import active_transaction
+
+        return active_transaction(self._address)
+
+    @active_transaction.setter
+    def active_transaction(self, id_: str) -> None:
+        from pachlocal.cli.pachctl.state import set_active_transaction
+
+        set_active_transaction(self._address, id_)
+
+    def join_transaction(self) -> None:
+        """Let this call's writes be added to the active transaction, if there is one."""
+        self.joined = self.active_transaction
+
+    @property
+    def _address(self) -> str:
+        return str(parse_address(self.settings.address, self.settings.origin))
 
     def project(self, name: str | None = None) -> str:
         """Name the project to work in.

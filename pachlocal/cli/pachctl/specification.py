@@ -15,7 +15,13 @@ import grpc
 
 from pachlocal.cli.pachctl.connection import status_of
 from pachlocal.cli.pachctl.errors import CliError
-from pachlocal.cli.pachctl.options import command, output_options, pass_session, project_option
+from pachlocal.cli.pachctl.options import (
+    command,
+    output_options,
+    pass_session,
+    project_option,
+    transactional,
+)
 from pachlocal.cli.pachctl.pipelines import pipeline_of
 from pachlocal.cli.pachctl.printing import print_data
 from pachlocal.cli.pachctl.session import Session
@@ -42,6 +48,7 @@ reprocess_option = click.option(
 @project_option
 @output_options
 @pass_session
+@transactional
 def create_pipeline(
     session: Session, path: str, dry_run: bool, project: str | None, raw: str | None
 ) -> None:
@@ -57,6 +64,7 @@ def create_pipeline(
 @project_option
 @output_options
 @pass_session
+@transactional
 def update_pipeline(
     session: Session,
     path: str,
@@ -144,6 +152,7 @@ def _note(line: str) -> None:
 @reprocess_option
 @project_option
 @pass_session
+@transactional
 def edit_pipeline(
     session: Session, pipeline: str, editor: str | None, reprocess: bool, project: str | None
 ) -> None:

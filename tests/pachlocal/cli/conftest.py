@@ -17,6 +17,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]:
 @pytest.fixture(autouse=True)
 def no_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: Any) -> None:
     monkeypatch.setenv("PACH_CONFIG", str(tmp_path_factory.mktemp("none") / "config.json"))
+    monkeypatch.setenv("PACHCTL_STATE", str(tmp_path_factory.mktemp("state") / "pachctl.json"))
     for name in ("PACHD_ADDRESS", "PACH_CONTEXT", "PACH_IN_WORKER", "PEER_PORT", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
 

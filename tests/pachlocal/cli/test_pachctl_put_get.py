@@ -178,7 +178,7 @@ def test_a_source_that_fails_half_way_leaves_nothing(
     fake: FakeServer, pachctl: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(source: str) -> Any:
-        yield b"half"
+        yield bytes(2 << 20)  # enough to be sent at once
         raise CliError(f"{source}: gone")
 
     monkeypatch.setattr("pachlocal.cli.pachctl.upload.read", fail)
