@@ -4,7 +4,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format proto lock clean
+.PHONY: help setup demo test lint bench format proto lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z.-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -29,6 +29,9 @@ lint: $(READY) ## Check style, types and layers
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+bench: $(READY) ## Measure, as ratios; BENCH="small_files …" for some
+	$(BIN)/python -m bench $(BENCH)
 
 format: $(READY) ## Format the Python code
 	$(BIN)/ruff check --fix

@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from pachlocal.api.service import CallerGoneError, Context
-from pachlocal.storage.database import Database
+from pachlocal.storage.news import News
 
 
-def until(database: Database, context: Context, found: Callable[[], bool]) -> None:
+def until(news: News, context: Context, found: Callable[[], bool]) -> None:
     """Block until something is found; asked again at each change of the store.
 
     Raises:
         CallerGoneError: The caller has gone, or the server stops.
     """
-    context.add_callback(database.wake)
-    if not database.wait_until(found, context.is_active):
+    context.add_callback(news.wake)
+    if not news.wait_until(found, context.is_active):
         raise CallerGoneError
 
 
-def changes(database: Database, context: Context) -> Iterator[None]:
+def changes(news: News, context: Context) -> Iterator[None]:
     """Yield at once, and again after each change of the store, while the caller is there."""
-    context.add_callback(database.wake)
+    context.add_callback(news.wake)
     while context.is_active():
-        seen = database.version
+        seen = news.version
         yield
-        database.wait(seen)
+        news.wait(seen)

@@ -49,7 +49,7 @@ class Clock:
     def close(self) -> None:
         """End the thread, and wait for it."""
         self._closing.set()
-        self._files.database.wake()
+        self._files.database.news.wake()
         self._thread.join()
 
     def advance(self) -> int | None:
@@ -65,7 +65,7 @@ class Clock:
 
     def _run(self) -> None:
         while not self._closing.is_set():
-            seen = self._files.database.version
+            seen = self._files.database.news.version
             left = _LONGEST_S
             try:
                 due = self.advance()
@@ -73,7 +73,7 @@ class Clock:
                     left = min(left, max(0.0, (due - self._now()) / SECOND))
             except (PachError, OSError, sqlite3.Error):
                 _log.exception("the clock can't go on; it tries again")
-            self._files.database.wait(seen, left)
+            self._files.database.news.wait(seen, left)
 
     def _tick(self, input_: PfsInput) -> int | None:
         """Make the ticks of an input that are due; return when the next one is."""

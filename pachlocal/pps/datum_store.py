@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pachlocal.errors import NotFoundError
-from pachlocal.pfs import commits
-from pachlocal.pfs.transaction import Transaction
+from pachlocal.pfs.records import CommitInfo
 from pachlocal.pfs.tree import Entry, Kind, Root
 from pachlocal.pps.datums import Datum, DatumFile
 from pachlocal.pps.inputs import PfsInput
@@ -96,17 +95,13 @@ def store_files(datum: Datum, leaves: Sequence[PfsInput]) -> tuple[StoredFile, .
 
 
 def load_files(
-    connection: Connection, files: Iterable[StoredFile], leaves: Sequence[PfsInput]
+    files: Iterable[StoredFile], leaves: Sequence[PfsInput], commit: Callable[[int], CommitInfo]
 ) -> Datum:
-    """Return stored files as a datum.
-
-    Raises:
-        NotFoundError: An input commit was deleted.
-    """
+    """Return stored files as a datum; `commit` finds an input commit by its row."""
     return tuple(
         DatumFile(
             leaves[file.leaf],
-            commits.by_key(connection, file.commit),
+            commit(file.commit),
             file.path,
             file.entry,
             file.join_key,
@@ -116,9 +111,9 @@ def load_files(
     )
 
 
-def insert(tx: Transaction, datums: Iterable[DatumInfo]) -> None:
+def insert(connection: Connection, datums: Iterable[DatumInfo]) -> None:
     """Add planned datums; one that is there (two arms of a union gave it) is not doubled."""
-    tx.connection.executemany(
+    connection.executemany(
         "INSERT OR IGNORE INTO datums (job_id, id, hash, ordinal, inputs, state, why, output,"
         " processed_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
@@ -138,18 +133,18 @@ def insert(tx: Transaction, datums: Iterable[DatumInfo]) -> None:
     )
 
 
-def clear(tx: Transaction, job: JobInfo) -> None:
+def clear(connection: Connection, job: JobInfo) -> None:
     """Forget a job's datums: its planning broke off, and begins again."""
-    tx.connection.execute("DELETE FROM datums WHERE job_id = ?", (job.key,))
+    connection.execute("DELETE FROM datums WHERE job_id = ?", (job.key,))
 
 
-def set_planned(tx: Transaction, job: JobInfo) -> None:
+def set_planned(connection: Connection, job: JobInfo) -> None:
     """Note that all datums of a job are stored."""
-    tx.connection.execute("UPDATE jobs SET planned = 1 WHERE id = ?", (job.key,))
+    connection.execute("UPDATE jobs SET planned = 1 WHERE id = ?", (job.key,))
 
 
 def record(
-    tx: Transaction,
+    connection: Connection,
     datum: DatumInfo,
     state: DatumState,
     *,
@@ -158,7 +153,7 @@ def record(
     stats: Stats,
 ) -> None:
     """Store what became of a datum."""
-    tx.connection.execute(
+    connection.execute(
         "UPDATE datums SET state = ?, output = ?, processed_by = ?, attempts = ?, download_ns = ?,"
         " process_ns = ?, upload_ns = ?, download_bytes = ?, upload_bytes = ?"
         " WHERE job_id = ? AND id = ?",

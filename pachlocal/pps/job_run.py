@@ -9,8 +9,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from pachlocal.errors import NotFoundError
+from pachlocal.pfs import commits
 from pachlocal.pfs.filesystem import FileSystem
-from pachlocal.pps import datum_store, jobs
+from pachlocal.pfs.records import CommitInfo
+from pachlocal.pps import datum_store, jobs, secrets
 from pachlocal.pps.datum_store import DatumInfo, load_files
 from pachlocal.pps.inputs import pfs_inputs
 from pachlocal.pps.jobs import JobInfo
@@ -58,6 +60,7 @@ class JobRun:
         self._leaving = threading.Event()  # nothing more is to be recorded
         timeout_s = crew.pipeline.spec.job_timeout_s
         self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        self._commits: dict[int, CommitInfo] = {}
         self._taking = threading.Lock()
         self._ahead: list[DatumInfo] = []
         self._taken = -1  # the ordinal of the last datum given to a worker
@@ -94,7 +97,7 @@ class JobRun:
         with ThreadPoolExecutor(hands, thread_name_prefix=f"job {self._job.id}") as pool:
             work = [pool.submit(self._work, slot) for slot in self._crew.slots[:hands]]
             for future in work:
-                future.add_done_callback(lambda _: self._files.database.wake())
+                future.add_done_callback(lambda _: self._files.database.news.wake())
             self._watch(work)
         for future in work:
             future.result()
@@ -102,17 +105,17 @@ class JobRun:
     def _watch(self, work: list[Future[None]]) -> None:
         """Wait for the workers; stop them all when one breaks or the job is over."""
         while not all(future.done() for future in work):
-            seen = self._files.database.version
+            seen = self._files.database.news.version
             broken = any(future.done() and future.exception() for future in work)
             if broken or self._is_over():
                 self._leaving.set()
                 for slot in self._crew.slots:
                     slot.kill()
             if self._leaving.is_set():
-                self._files.database.wait(seen, _KILL_AGAIN_S)
+                self._files.database.news.wait(seen, _KILL_AGAIN_S)
             else:
                 left = None if self._deadline is None else self._deadline - time.monotonic()
-                self._files.database.wait(seen, left)
+                self._files.database.news.wait(seen, left)
 
     def _is_over(self) -> bool:
         return self._crew.stopping.is_set() or self._is_late() or self._is_ended()
@@ -132,6 +135,8 @@ class JobRun:
         """Process datums in one worker until none is left."""
         pipeline = self._crew.pipeline
         leaves = list(pfs_inputs(pipeline.spec.input))
+        with self._files.snapshot() as connection:
+            hidden = secrets.variables(connection, pipeline.spec.transform.secrets)
         processor = Processor(
             self._files.objects,
             slot.open(),
@@ -139,10 +144,10 @@ class JobRun:
             self._job,
             {**self._crew.peer, "PPS_POD_NAME": slot.id},
             self._leaving.is_set,
+            hidden,
         )
         while (datum := self._take()) is not None:
-            with self._files.snapshot() as connection:
-                files = load_files(connection, datum.files, leaves)
+            files = load_files(datum.files, leaves, self._commit)
             with ObjectWriter(self._files.objects) as objects:
                 slot.begin(self._job.id, datum.id)
                 try:
@@ -152,16 +157,24 @@ class JobRun:
                 if self._leaving.is_set():
                     return  # it was interrupted; it will run again
                 objects.prepare()
-                with self._files.transaction() as tx:
+                with self._files.database.write(progress=True) as connection:
                     datum_store.record(
-                        tx,
+                        connection,
                         datum,
                         result.state,
                         output=result.output,
                         attempts=result.attempts,
                         stats=result.stats,
                     )
-                    objects.write_into(tx.connection)
+                    objects.write_into(connection)
+
+    def _commit(self, key: int) -> CommitInfo:
+        """Return an input commit; there are few, and all datums lie in them."""
+        found = self._commits.get(key)
+        if found is None:
+            with self._files.snapshot() as connection:
+                found = self._commits[key] = commits.by_key(connection, key)
+        return found
 
     def _take(self) -> DatumInfo | None:
         with self._taking:

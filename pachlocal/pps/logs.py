@@ -68,7 +68,7 @@ class LogWriter:
             self._store([line for line in batch if line is not None])
 
     def _store(self, lines: list[LogLine]) -> None:
-        with self._database.write() as connection:
+        with self._database.write(progress=True) as connection:
             connection.executemany(
                 # The job or pipeline may have been deleted meanwhile, and its lines with it.
                 "INSERT INTO logs (pipeline_id, job_id, datum, worker, master, user, time, message)"

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from pachlocal.errors import ImageUnavailableError, NotFoundError, PachError
 from pachlocal.pfs import commits
 from pachlocal.pfs.filesystem import FileSystem
-from pachlocal.pps import jobs, pipelines
+from pachlocal.pps import jobs, pipelines, secrets
 from pachlocal.pps.job_run import Crew, JobRun
 from pachlocal.pps.jobs import JobInfo
 from pachlocal.pps.logs import LogLine, LogWriter
 from pachlocal.pps.pipelines import PipelineInfo
 from pachlocal.pps.states import JobState
-from pachlocal.pps.workers import WorkerSlot, WorkerStatus
+from pachlocal.pps.workers import Folders, WorkerSlot, WorkerStatus
 from pachlocal.runtime.contract import Runtime
 
 _log = logging.getLogger(__name__)
@@ -42,7 +42,8 @@ class PipelineRunner:
         self._problem = pipeline.reason  # what the pipeline's state says
         self._stopping = threading.Event()
         self._slots = tuple(
-            WorkerSlot(runtime, pipeline, number) for number in range(pipeline.spec.workers)
+            WorkerSlot(runtime, pipeline, number, self._secret_folders)
+            for number in range(pipeline.spec.workers)
         )
         self._crew = Crew(files, logs, pipeline, self._slots, peer, self._stopping)
         self._thread = threading.Thread(target=self._run, name=f"pipeline {pipeline.spec.repo}")
@@ -51,7 +52,7 @@ class PipelineRunner:
     def stop(self) -> None:
         """Begin to stop: what runs is ended, its job left for the next runner to take up."""
         self._stopping.set()
-        self._files.database.wake()
+        self._files.database.news.wake()
 
     def join(self) -> None:
         """Wait until nothing of this runner runs any more."""
@@ -66,11 +67,11 @@ class PipelineRunner:
         try:
             self._begin()
             while not self._stopping.is_set():
-                seen = self._files.database.version
+                seen = self._files.database.news.version
                 with self._files.snapshot() as connection:
                     job = jobs.next_unfinished(connection, self.pipeline.key, self.pipeline.version)
                 if job is None or not self._attempt(job):
-                    self._files.database.wait(seen)
+                    self._files.database.news.wait(seen)
         finally:
             for slot in self._slots:
                 slot.close()
@@ -143,6 +144,10 @@ class PipelineRunner:
         if not self._stopping.is_set():
             self._run_job(job)
         return True
+
+    def _secret_folders(self) -> Folders:
+        with self._files.snapshot() as connection:
+            return secrets.folders(connection, self.pipeline.spec.transform.secrets)
 
     def _run_job(self, job: JobInfo) -> None:
         try:

@@ -57,14 +57,14 @@ class Scheduler:
         """End all that runs, and wait for it; jobs stay as they are."""
         self._clock.close()
         self._closing.set()
-        self._files.database.wake()
+        self._files.database.news.wake()
         self._thread.join()
 
     def _run(self) -> None:
         while not self._closing.is_set():
-            seen = self._files.database.version
+            seen = self._files.database.news.version
             self._reconcile()
-            self._files.database.wait(seen)
+            self._files.database.news.wait(seen)
         for runner in self._runners.values():
             runner.stop()
         for runner in self._runners.values():

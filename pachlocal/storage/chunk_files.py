@@ -16,7 +16,7 @@ from uuid import uuid4
 from pachlocal.errors import DamagedStoreError
 
 _WRITERS = 4
-_UNWRITTEN = 8  # objects that may wait in memory
+_UNWRITTEN = 4  # objects that may wait in memory
 
 
 class ChunkFiles:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 
 from pachlocal.errors import DamagedStoreError
+from pachlocal.storage.news import News
 
 Connection = sqlite3.Connection
 Row = sqlite3.Row
@@ -22,6 +23,10 @@ Row = sqlite3.Row
 
 class Database:
     """A SQLite file with migrations, a write lock, pooled readers and news of changes.
+
+    Attributes:
+        news: Of all changes but progress.
+        progress: Of what was written as progress.
 
     Every method may be called from any thread. A write transaction belongs to the thread that
     opened it and can't be nested.
@@ -32,8 +37,8 @@ class Database:
         self._write_lock = threading.Lock()
         self._writer = self._connect()
         self._idle_readers: list[Connection] = []
-        self._changed = threading.Condition()
-        self._version = 0
+        self.news = News()
+        self.progress = News()
         _migrate(self._writer)
 
     def _connect(self) -> Connection:
@@ -47,9 +52,16 @@ class Database:
         return connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """Open the write transaction: durable as a whole when the block ends, or not at all."""
+    def write(self, *, progress: bool = False) -> Iterator[Connection]:
+        """Open the write transaction: durable as a whole when the block ends, or not at all.
+
+        Args:
+            progress: What is written says no more than how far some work has come. It isn't worth an
+                fsync, nor waking everybody: it survives a crash of this program, and one of the
+                machine once anything after it was made durable.
+        """
         with self._write_lock:
+            self._writer.execute(f"PRAGMA synchronous = {'NORMAL' if progress else 'FULL'}")
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield self._writer
@@ -58,7 +70,7 @@ class Database:
                 if self._writer.in_transaction:  # a full disk may have ended it already
                     self._writer.execute("ROLLBACK")
                 raise
-        self.wake()
+        (self.progress if progress else self.news).wake()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -80,33 +92,6 @@ class Database:
         with self.read() as connection:
             (id_,) = connection.execute("SELECT id FROM store").fetchone()
         return str(id_)
-
-    @property
-    def version(self) -> int:
-        """A number that grows with every change; to be taken before looking, for `wait`."""
-        with self._changed:
-            return self._version
-
-    def wake(self) -> None:
-        """Make every `wait` return, because something changed or a waiter should look up."""
-        with self._changed:
-            self._version += 1
-            self._changed.notify_all()
-
-    def wait(self, seen: int, timeout_s: float | None = None) -> int:
-        """Block until the version is no longer `seen`, or the time is over; return the version."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._version != seen, timeout_s)
-            return self._version
-
-    def wait_until(self, found: Callable[[], bool], alive: Callable[[], bool]) -> bool:
-        """Block until `found()`; False when `alive()` ended first. Asked at each change."""
-        while alive():
-            seen = self.version
-            if found():
-                return True
-            self.wait(seen)
-        return False
 
     def close(self) -> None:
         """Close all connections. No transaction may be open."""

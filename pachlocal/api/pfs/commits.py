@@ -100,7 +100,7 @@ class CommitCalls:
             seen = (
                 _bound(connection, getattr(request, "from")).key if request.HasField("from") else 0
             )
-        for _ in waiting.changes(self.files.database, context):
+        for _ in waiting.changes(self.files.database.news, context):
             with self.files.snapshot() as connection:
                 new = _newer(connection, branch, seen)
             for info in new:
@@ -235,7 +235,7 @@ class CommitCalls:
                 return _has_state(connection, now, state)
 
         if not reached():
-            waiting.until(self.files.database, context, reached)
+            waiting.until(self.files.database.news, context, reached)
         return now
 
 

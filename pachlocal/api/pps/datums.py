@@ -115,7 +115,7 @@ class DatumCalls:
         with self.files.snapshot() as connection:
             wanted = _filter(connection, request)
             after = logs.tail(connection, wanted, request.tail) if request.tail else 0
-        for _ in waiting.changes(self.files.database, context):
+        for _ in waiting.changes(self.files.database.progress, context):
             with self.files.snapshot() as connection:
                 messages = Messages(connection, wire.Wire(context))
                 for line in logs.read(connection, wanted, after):

@@ -70,7 +70,7 @@ class JobCalls:
     ) -> Iterator[pps_pb2.JobInfo]:
         """Yield a pipeline's jobs as they come, the oldest first."""
         seen = 0
-        for _ in waiting.changes(self.files.database, context):
+        for _ in waiting.changes(self.files.database.news, context):
             with self.files.snapshot() as connection:
                 found = pipelines.find(connection, *pipeline_name(request.pipeline))
                 listed = jobs.list_jobs(connection, pipeline=found.key) if found else ()
@@ -153,7 +153,7 @@ class JobCalls:
             return now.state.is_terminal
 
         if not ended():
-            waiting.until(self.files.database, context, ended)
+            waiting.until(self.files.database.news, context, ended)
         return now
 
     def _message(self, info: JobInfo, context: Context, *, details: bool) -> pps_pb2.JobInfo:

@@ -218,7 +218,7 @@ def test_the_thread_ticks_and_ends(files: FileSystem) -> None:
     watch = Watch(files)
     watch.clock.start()
     watch.now += 10 * SECOND
-    files.database.wake()
-    assert files.database.wait_until(lambda: ticks(files) != [], lambda: True)
+    files.database.news.wake()
+    assert files.database.news.wait_until(lambda: ticks(files) != [], lambda: True)
     watch.clock.close()
     assert ticks(files) == ["2024-02-29T12:00:10Z"]

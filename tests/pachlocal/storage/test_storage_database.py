@@ -97,9 +97,9 @@ def test_writers_take_turns(database: Database) -> None:
 
 
 def test_the_version_grows_with_each_write_and_wakes_who_waits(database: Database) -> None:
-    seen = database.version
+    seen = database.news.version
     woken = []
-    waiter = threading.Thread(target=lambda: woken.append(database.wait(seen)))
+    waiter = threading.Thread(target=lambda: woken.append(database.news.wait(seen)))
     waiter.start()
     add_project(database, "iris")
     waiter.join(timeout=10)
@@ -107,22 +107,22 @@ def test_the_version_grows_with_each_write_and_wakes_who_waits(database: Databas
 
 
 def test_a_transaction_that_raised_wakes_nobody(database: Database) -> None:
-    seen = database.version
+    seen = database.news.version
     with pytest.raises(DeliberateError), database.write():
         raise DeliberateError
-    assert database.version == seen
+    assert database.news.version == seen
 
 
 def test_wait_gives_up_after_its_time(database: Database) -> None:
-    seen = database.version
-    assert database.wait(seen, timeout_s=0.01) == seen
+    seen = database.news.version
+    assert database.news.wait(seen, timeout_s=0.01) == seen
 
 
 def test_wait_until_returns_when_it_is_found(database: Database) -> None:
     found: list[bool] = []
     waiter = threading.Thread(
         target=lambda: found.append(
-            database.wait_until(lambda: "iris" in projects(database), lambda: True)
+            database.news.wait_until(lambda: "iris" in projects(database), lambda: True)
         )
     )
     waiter.start()
@@ -137,11 +137,11 @@ def test_wait_until_ends_when_nobody_asks_any_more(database: Database) -> None:
     asked.set()
     found: list[bool] = []
     waiter = threading.Thread(
-        target=lambda: found.append(database.wait_until(lambda: False, asked.is_set))
+        target=lambda: found.append(database.news.wait_until(lambda: False, asked.is_set))
     )
     waiter.start()
     asked.clear()
-    database.wake()
+    database.news.wake()
     waiter.join(timeout=10)
     assert found == [False]
 

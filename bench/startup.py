@@ -1,0 +1,24 @@
+"""How soon the programs answer."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+from bench.harness import Measurement, daemon, run, scratch, seconds
+
+_TIMES = 10
+
+
+def measure() -> Iterator[Measurement]:
+    """Compare `pachctl version` with an interpreter that does no more than import gRPC."""
+    with daemon() as server:
+        python = seconds(lambda: run(sys.executable, "-c", "import grpc"), times=_TIMES)
+        ours = seconds(lambda: run("pachctl", "version", address=server.address), times=_TIMES)
+        beyond = (ours - python) * 1e3
+        yield Measurement("pachctl version, beyond python and gRPC", beyond, 60, "goal", "ms", 1)
+    with scratch() as folder:
+        root = ("--root", str(folder / "store"))
+        up = seconds(lambda: run("pachlocal", "up", *root, "--address", "127.0.0.1:0"))
+        run("pachlocal", "down", *root)
+        yield Measurement("pachlocal up", up, 1, "goal", "s", 1)
