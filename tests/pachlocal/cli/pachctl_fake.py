@@ -40,7 +40,6 @@ class FakeServer:
         self.answers: dict[str, Any] = {}
         self.files: dict[str, bytes] = {}
         self.metadata: list[tuple[str, Any]] = []  # of the last call
-        self.aborted_streams = 0
         self.offers_local = False  # pachlocal.v1.Local, which a cluster doesn't have
         self.batches: list[int] = []  # how many requests were in each
         self.address = ""
@@ -78,17 +77,13 @@ class FakeServer:
     def modify_file(self, requests: Iterator[Any], context: grpc.ServicerContext) -> Any:
         received = []
         files = dict(self.files)
-        try:
-            for request in requests:
-                received.append(request)
-                if request.HasField("delete_file"):
-                    files.pop(_absolute(request.delete_file.path), None)
-                elif request.HasField("add_file"):
-                    path = _absolute(request.add_file.path)
-                    files[path] = files.get(path, b"") + request.add_file.raw.value
-        except grpc.RpcError:
-            self.aborted_streams += 1
-            raise
+        for request in requests:  # raises when the stream is broken off
+            received.append(request)
+            if request.HasField("delete_file"):
+                files.pop(_absolute(request.delete_file.path), None)
+            elif request.HasField("add_file"):
+                path = _absolute(request.add_file.path)
+                files[path] = files.get(path, b"") + request.add_file.raw.value
         self.files = files
         return self.answer("ModifyFile", received, context) or empty_pb2.Empty()
 
