@@ -1,10 +1,11 @@
-"""Workers of the process runtime, in each of the ways in which a machine may isolate them."""
+"""Workers of the process runtime in each kind of isolation, and what the docker runtime needs."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,7 +15,44 @@ from pachlocal.runtime.folders import WorkerFolder
 from pachlocal.runtime.launch import Isolation, Launcher, LauncherError, LauncherSetup
 from pachlocal.runtime.worker import ProcessWorker
 
+if TYPE_CHECKING:
+    from images.busybox import Images
+
+    from pachlocal.runtime.docker.runtime import DockerRuntime
+
 Run = Callable[..., tuple[Outcome, list[str]]]
+
+
+def process_worker(
+    scratch: Path, name: str, stage: Path | None, isolation: Isolation
+) -> ProcessWorker:
+    folder = WorkerFolder(scratch, name)
+    return ProcessWorker(folder, stage, isolation, interpreter_environment(os.environ))
+
+
+@pytest.fixture(scope="session")
+def images() -> Iterator[Images]:
+    busybox = pytest.importorskip("images.busybox", reason="needs the extra docker")
+    with busybox.images() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def busybox_image(images: Images) -> str:
+    return images.make()
+
+
+@pytest.fixture
+def docker_runtime(images: Images, tmp_path: Path) -> Iterator[DockerRuntime]:
+    from pachlocal.runtime.docker.runtime import DockerRuntime
+
+    runtime = DockerRuntime(tmp_path / "docker")
+    yield runtime
+    assert (
+        images.api.containers(all=True, filters={"label": f"io.pachlocal.store={tmp_path}/docker"})
+        == []
+    )
+    runtime.close()
 
 
 @pytest.fixture(scope="session")
@@ -50,9 +88,7 @@ def open_worker(isolation: Isolation, tmp_path: Path) -> Iterator[Callable[..., 
     workers: list[ProcessWorker] = []
 
     def open_(stage: Path | None = None) -> ProcessWorker:
-        folder = WorkerFolder(tmp_path, f"worker{len(workers)}")
-        env = interpreter_environment(os.environ)
-        worker = ProcessWorker(folder, stage, isolation, env)
+        worker = process_worker(tmp_path, f"worker{len(workers)}", stage, isolation)
         workers.append(worker)
         return worker
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import subprocess
+import threading
 import time
 import uuid
 from collections.abc import Callable
+
+from pachlocal.runtime.contract import Invocation, Worker
 
 DEADLINE_S = 10.0
 
@@ -27,3 +30,14 @@ def wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "nothing happened in time"
         time.sleep(0.005)
+
+
+def in_thread(worker: Worker, invocation: Invocation) -> tuple[threading.Thread, list[object]]:
+    said: list[object] = []
+
+    def work() -> None:
+        said.append(worker.run(invocation, lambda _: None))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread, said

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +17,7 @@ from pachlocal.runtime.launch import Isolation
 from pachlocal.runtime.worker import ProcessWorker
 
 from .conftest import Run
-from .processes import Marked, wait_until
+from .processes import Marked, in_thread, wait_until
 
 OK = Outcome(0)
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="needs a subreaper or a PID namespace")
@@ -28,73 +27,6 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="needs a subreaper or
 def marked() -> Iterator[Marked]:
     marked = Marked()
     yield marked
-    assert marked.count() == 0
-
-
-def in_thread(
-    worker: ProcessWorker, invocation: Invocation
-) -> tuple[threading.Thread, list[object]]:
-    said: list[object] = []
-
-    def work() -> None:
-        said.append(worker.run(invocation, lambda _: None))
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    return thread, said
-
-
-def test_a_timeout_ends_the_command_and_says_so(run: Run, marked: Marked) -> None:
-    outcome, lines = run("sh", "-c", f"echo on; {marked.command}", timeout_s=0.3)
-    assert outcome == Outcome(137, "datum timeout of 0.3s exceeded")
-    assert lines == ["on"]
-    assert marked.count() == 0
-
-
-def test_a_timeout_ends_a_command_that_never_stops_writing(run: Run) -> None:
-    outcome, lines = run("yes", timeout_s=0.1)
-    assert outcome.error == "datum timeout of 0.1s exceeded"
-    assert lines
-
-
-def test_a_long_timeout_does_no_harm(run: Run) -> None:
-    assert run("true", timeout_s=30 * 86400.0) == (OK, [])
-
-
-def test_kill_ends_the_command_at_once(worker: ProcessWorker, marked: Marked) -> None:
-    thread, said = in_thread(worker, Invocation(("sh", "-c", f"{marked.command} & wait")))
-    wait_until(lambda: marked.count() == 1)
-    worker.kill()
-    thread.join(5)
-    assert said == [Outcome(137, "the command was stopped")]
-    assert marked.count() == 0
-    worker.kill()
-    assert worker.run(Invocation(("true",)), print) == OK
-
-
-def test_signals_that_a_command_ignores_do_not_save_it(run: Run, marked: Marked) -> None:
-    script = f"trap '' TERM INT HUP; {marked.command}; {marked.command}"
-    assert run("sh", "-c", script, timeout_s=0.2)[0].exit_code == 137
-
-
-def test_close_ends_a_running_command(worker: ProcessWorker, marked: Marked) -> None:
-    thread, said = in_thread(worker, Invocation(tuple(marked.command.split())))
-    wait_until(lambda: marked.count() == 1)
-    worker.close()
-    thread.join(5)
-    assert said == [Outcome(137, "the command was stopped")]
-    assert not worker.pfs.exists()
-
-
-def test_what_stays_in_the_background_is_ended(run: Run, marked: Marked) -> None:
-    assert run("sh", "-c", f"{marked.command} & exit 4") == (Outcome(4), [])
-    assert marked.count() == 0
-
-
-@LINUX
-def test_a_daemon_that_left_the_session_is_ended(run: Run, marked: Marked) -> None:
-    script = f"(setsid {marked.command} &); (setsid setsid sh -c '{marked.command} & wait' &)"
-    assert run("sh", "-c", script + "; sleep 0.1") == (OK, [])
     assert marked.count() == 0
 
 

@@ -1,0 +1,98 @@
+"""Images made on the spot of a busybox that needs no libraries: tests need no registry."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import subprocess
+import tarfile
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+APPLETS = (
+    "sh cat chown cp echo env false head id ls mkdir rm setsid sleep tail touch tr true wc yes"
+)
+USERS = "root:x:0:0::/root:/bin/sh\nguest:x:1234:77::/home/guest:/bin/sh\n"
+
+
+def connect() -> Any:
+    """Connects to Docker; without it the test is skipped, or fails where it must not be missing."""
+    try:
+        return docker.from_env(version="auto", timeout=60).api
+    except docker.errors.DockerException as error:
+        return _missing(f"Docker does not answer: {error}")
+
+
+def program() -> bytes:
+    """Returns a busybox without libraries."""
+    place = shutil.which("busybox")
+    content = Path(place).read_bytes() if place else b""
+    if not content or b"ld-linux" in content[:8192] or b"ld-musl" in content[:8192]:
+        return _missing("no static busybox on PATH (Debian: busybox-static)")
+    return content
+
+
+class Images:
+    """Makes images with names that no other test has, and removes them."""
+
+    def __init__(self) -> None:
+        self._content = program()
+        self.api = connect()
+        self._names: list[str] = []
+
+    def make(self, *changes: str, applets: str = APPLETS, name: str = "") -> str:
+        """Makes an image with some of busybox's programs; changes are lines of a Dockerfile."""
+        data = io.BytesIO()
+        with tarfile.open(fileobj=data, mode="w") as tar:
+            for folder, mode in (("bin", 0o755), ("etc", 0o755), ("tmp", 0o1777)):
+                entry = tarfile.TarInfo(folder)
+                entry.type, entry.mode = tarfile.DIRTYPE, mode
+                tar.addfile(entry)
+            files = (("bin/busybox", self._content, 0o755), ("etc/passwd", USERS.encode(), 0o644))
+            for path, content, mode in files:
+                entry = tarfile.TarInfo(path)
+                entry.size, entry.mode = len(content), mode
+                tar.addfile(entry, io.BytesIO(content))
+            for applet in applets.split():
+                entry = tarfile.TarInfo(f"bin/{applet}")
+                entry.type, entry.linkname = tarfile.SYMTYPE, "busybox"
+                tar.addfile(entry)
+        name = name or f"pachlocal-test-{uuid.uuid4().hex[:12]}:made"
+        self.api.import_image_from_data(
+            data.getvalue(), *name.split(":"), changes=["ENV PATH=/bin", *changes]
+        )
+        self._names.append(name)
+        return name
+
+    def end(self) -> None:
+        for name in self._names:
+            self.api.remove_image(name, force=True)
+        self.api.close()
+
+
+@contextmanager
+def images() -> Iterator[Images]:
+    made = Images()
+    try:
+        yield made
+    finally:
+        made.end()
+
+
+def built(names: Sequence[str]) -> bool:
+    """Says whether images are here."""
+    found = subprocess.run(["docker", "image", "inspect", *names], capture_output=True)
+    return found.returncode == 0
+
+
+def _missing(reason: str) -> Any:
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
