@@ -9,10 +9,12 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from walkthrough.machine import Daemon
 
 from .environments import python_of
 
@@ -72,16 +74,20 @@ SUITES = [
 
 
 @pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.client)
-def test_a_clients_own_suite_passes(suite: Suite, address: str, tmp_path: Path) -> None:
+def test_a_clients_own_suite_passes(
+    suite: Suite, new_daemon: Callable[[], Daemon], tmp_path: Path
+) -> None:
     tests = _sources(suite)
     python = python_of(f"{suite.client}-suite", _FOLDER / suite.client / "suite.txt")
     # A copy: beside the tests lies the client's code, and it is the published one that is tested.
     shutil.copytree(tests, tmp_path / "tests")
+    daemon = new_daemon()
+    daemon.start()
     left_out = [f"--deselect=tests/{name}" for name in suite.left_out]
     result = subprocess.run(
         [python, "-m", "pytest", "tests", f"--timeout={_TEST_TIMEOUT_S}", "-q", *left_out],
         cwd=tmp_path,
-        env=_environment(address, tmp_path / "config.json"),
+        env=_environment(daemon.address, tmp_path / "config.json"),
         capture_output=True,
         text=True,
         timeout=_TIMEOUT_S,

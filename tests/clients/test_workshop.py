@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from walkthrough.machine import Daemon
 
 from .environments import python_of
 
@@ -13,7 +14,7 @@ _TIMEOUT_S = 300
 
 
 @pytest.mark.parametrize("client", ["python-pachyderm", "pachyderm-sdk"])
-def test_a_published_client_goes_through_the_workshop(client: str, address: str) -> None:
+def test_a_published_client_goes_through_the_workshop(client: str, daemon: Daemon) -> None:
     python = python_of(client, _FOLDER / client / "requirements.txt")
     result = subprocess.run(
         [
@@ -21,7 +22,7 @@ def test_a_published_client_goes_through_the_workshop(client: str, address: str)
             "-W",
             "error::ResourceWarning",
             _FOLDER / client / "workshop.py",
-            *address.split(":"),
+            *daemon.address.split(":"),
         ],
         env={**os.environ, "PYTHONPATH": str(_FOLDER), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
