@@ -45,6 +45,9 @@ proto: $(READY) ## Write the modules for pachlocal/proto/*.proto anew
 	$(PROTOC) --python_out=$(PROTO_OUT) --mypy_out=quiet:$(PROTO_OUT) $(PROTOS)
 	$(PROTOC) --grpc_python_out=$(PROTO_OUT) --mypy_grpc_out=quiet:$(PROTO_OUT) $(shell grep -l '^service ' $(PROTOS))
 
+docs/compatibility.md: $(READY) pachlocal/api/*.py ## Write the table of what is served anew
+	$(BIN)/python -m pachlocal.api.compatibility > $@
+
 lock: ## Pin all dependencies anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url \
 	  --extra stages --extra docker --group dev pyproject.toml -o requirements/dev.txt

@@ -33,6 +33,20 @@ _CODES: dict[type[errors.PachError], grpc.StatusCode] = {
 }
 
 
+# What isn't served, and why; callers are told.
+_UNSERVED = {
+    "admin_v2.API.RestartPachyderm": "stop and start the daemon: pachlocal down, pachlocal up",
+    "debug_v2.Debug.Dump": "use DumpV2",
+    "pfs_v2.API.Egress": "there is no object store; take results out with: get file -r",
+    "pfs_v2.API.ForgetCommit": "drop or squash the commit, then: pachlocal gc",
+    "pps_v2.API.PipelinesSummary": "list the pipelines",
+    "pps_v2.API.RenderTemplate": "jsonnet is not part of pachlocal; render the spec with jsonnet",
+    "pps_v2.API.SetClusterDefaults": "there are no defaults; write them into the specs",
+    "pps_v2.API.SetProjectDefaults": "there are no defaults; write them into the specs",
+    "pps_v2.API.UpdateJobState": "only a cluster's own workers call it",
+}
+
+
 class CallerGoneError(Exception):
     """The caller hung up, or the server stops, while a call was waiting."""
 
@@ -51,6 +65,11 @@ def handlers(service: ServiceDescriptor, implementation: object) -> grpc.Generic
 def is_served(method: MethodDescriptor, implementation: object) -> bool:
     """Whether an object has what a call needs."""
     return hasattr(implementation, snake_case(method.name))
+
+
+def unserved_reason(method: MethodDescriptor) -> str:
+    """Say why a call is not served, or what to do instead."""
+    return _UNSERVED.get(method.full_name, "it needs a Pachyderm cluster")
 
 
 def snake_case(name: str) -> str:
@@ -99,7 +118,7 @@ def _handler(method: MethodDescriptor, implementation: object) -> grpc.RpcMethod
 def _unserved(method: MethodDescriptor) -> Callable[[Any, Context], NoReturn]:
     def refuse(request: Any, context: Context) -> NoReturn:
         raise errors.UnsupportedError(
-            f"{method.name} is not served by pachlocal; it needs a Pachyderm cluster"
+            f"{method.name} is not served by pachlocal: {unserved_reason(method)}"
         )
 
     return refuse
