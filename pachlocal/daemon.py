@@ -79,6 +79,7 @@ def _running(arguments: argparse.Namespace) -> Iterator[str]:
         runtime = _runtime(arguments, stack)
         logs = LogWriter(files.database)
         stack.callback(logs.close)
+        root.chmod(0o700)  # secrets lie in it
         scheduler = Scheduler(files, runtime, logs)
         server = Server(files, scheduler, Sources(arguments.share))
         port = server.bind(arguments.address)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from pachlocal.errors import PachError
@@ -50,6 +50,7 @@ class Processor:
         job: The job.
         peer: What tells a program in the worker where the server is.
         stopped: Whether the job has been ended meanwhile.
+        secrets: Variables that only the command gets: `/pfs/.env` doesn't list them.
     """
 
     objects: ObjectStore
@@ -58,6 +59,7 @@ class Processor:
     job: JobInfo
     peer: Mapping[str, str]
     stopped: Callable[[], bool]
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def process(self, datum: Datum, journal: Journal, objects: ObjectWriter) -> Result:
         """Run the pipeline's command on a datum, up to `datum_tries` times.
@@ -108,7 +110,7 @@ class Processor:
         invocation = Invocation(
             cmd=cmd,
             stdin="".join(f"{line}\n" for line in stdin).encode(),
-            env=env,
+            env={**self.secrets, **env},
             working_dir=spec.transform.working_dir,
             timeout_s=spec.datum_timeout_s,
         )

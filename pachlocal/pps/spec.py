@@ -8,9 +8,10 @@ https://docs.pachyderm.com/latest/build-dags/pipeline-spec/ for what the fields 
 from __future__ import annotations
 
 import copy
+import posixpath
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pachlocal.errors import InvalidArgumentError, UnsupportedError
@@ -24,6 +25,7 @@ from pachlocal.pfs.names import (
 )
 from pachlocal.pps.inputs import Input, Json, Owner, complete_input, parse_input
 from pachlocal.pps.resources import resources
+from pachlocal.pps.secrets import SecretMount
 from pachlocal.runtime.contract import Resources
 
 MAX_PIPELINE_NAME = 51
@@ -56,6 +58,7 @@ class Transform:
     accept_return_code: frozenset[int]
     working_dir: str | None
     user: str | None
+    secrets: tuple[SecretMount, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +181,15 @@ def parse(spec: Json) -> PipelineSpec:
             accept_return_code=frozenset(map(int, transform.get("accept_return_code", ()))),
             working_dir=transform.get("working_dir") or None,
             user=transform.get("user") or None,
+            secrets=tuple(
+                SecretMount(
+                    mount["name"],
+                    mount.get("key", ""),
+                    mount.get("env_var", ""),
+                    posixpath.normpath(mount["mount_path"]) if mount.get("mount_path") else "",
+                )
+                for mount in transform.get("secrets", ())
+            ),
         ),
         workers=max(1, int(spec["parallelism_spec"]["constant"])),
         input=parse_input(spec["input"]),
@@ -203,8 +215,28 @@ def _check_transform(spec: Json) -> None:
         )
     if transform.get("datum_batching"):
         raise UnsupportedError("transform.datum_batching is not served yet")
-    if transform.get("secrets"):
-        raise UnsupportedError("transform.secrets is not served yet: use transform.env")
+    _check_secrets(transform.get("secrets", ()))
+
+
+def _check_secrets(mounts: Sequence[Json]) -> None:
+    paths = set()
+    for index, mount in enumerate(mounts):
+        where = f"transform.secrets[{index}]"
+        if not mount.get("name"):
+            raise InvalidArgumentError(f"{where}: name is missing")
+        if not (mount.get("env_var") or mount.get("mount_path")):
+            raise InvalidArgumentError(f"{where}: it must have env_var or mount_path")
+        if mount.get("env_var") and not mount.get("key"):
+            raise InvalidArgumentError(f"{where}: env_var needs the key that it is to hold")
+        if path := mount.get("mount_path"):
+            plain = posixpath.normpath(path)
+            if not plain.startswith("/") or plain.strip("/").split("/")[0] in ("", "pfs", "code"):
+                raise InvalidArgumentError(
+                    f"{where}: mount_path {path!r} is no folder outside /pfs and /code"
+                )
+            if plain in paths:
+                raise InvalidArgumentError(f"{where}: mount_path {path} is used twice")
+            paths.add(plain)
 
 
 def _seconds(duration: str | None) -> float | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from pachlocal.errors import ImageUnavailableError
 from pachlocal.pps.pipelines import PipelineInfo
@@ -28,10 +30,27 @@ class WorkerStatus:
     started: int = 0
 
 
+Folders: TypeAlias = Mapping[str, Mapping[str, bytes]]
+
+
 class WorkerSlot:
     """A place for one worker of the runtime, opened for its first datum."""
 
-    def __init__(self, runtime: Runtime, pipeline: PipelineInfo, number: int) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        pipeline: PipelineInfo,
+        number: int,
+        secrets: Callable[[], Folders] = dict,
+    ) -> None:
+        """Set it up, without a worker.
+
+        Args:
+            runtime: What makes workers.
+            pipeline: Whose worker it is.
+            number: Which of the pipeline's workers, from 0.
+            secrets: Asked for the folders that the worker shows, when it is opened.
+        """
         spec = pipeline.spec
         self.id = f"{spec.project}-{spec.name}-v{pipeline.version}-{number}"
         self._runtime = runtime
@@ -42,6 +61,7 @@ class WorkerSlot:
             limits=spec.limits,
             requests=spec.requests,
         )
+        self._secrets = secrets
         self._lock = threading.Lock()
         self._worker: Worker | None = None
         self._closed = False
@@ -52,12 +72,14 @@ class WorkerSlot:
 
         Raises:
             ImageUnavailableError: The image can't run here; or the pipeline is being stopped.
+            FailedPreconditionError: A secret isn't there.
         """
         with self._lock:
             if self._closed:
                 raise ImageUnavailableError(f"worker {self.id} is closed")
             if self._worker is None:
-                self._worker = self._runtime.open_worker(self._spec)
+                spec = replace(self._spec, secrets=self._secrets())
+                self._worker = self._runtime.open_worker(spec)
             return self._worker
 
     def begin(self, job: str, datum: bytes) -> None:

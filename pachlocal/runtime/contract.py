@@ -64,6 +64,7 @@ class WorkerSpec:
         user: Whom commands run as, a name or number of the image; None is the runtime's choice.
         limits: The most that it may use. A runtime without a way to hold it to that ignores it.
         requests: What it gets when the machine is busy; as far as a runtime can see to that.
+        secrets: Folders that it shows, by their path: files by name, which nobody else may read.
     """
 
     name: str
@@ -71,6 +72,7 @@ class WorkerSpec:
     user: str | None = None
     limits: Resources = Resources()
     requests: Resources = Resources()
+    secrets: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict, repr=False)
 
 
 class Worker(Protocol):

@@ -26,6 +26,7 @@ class WorkerFolder:
     Attributes:
         pfs: What its commands see as `/pfs`.
         root: An empty folder that a new root can be built on.
+        secrets: Where secret files are laid out; not there before they are.
     """
 
     def __init__(self, scratch: Path, name: str) -> None:
@@ -40,6 +41,7 @@ class WorkerFolder:
         self._base = scratch / name
         self.pfs = self._base / "pfs"
         self.root = self._base / "root"
+        self.secrets = self._base / "secrets"
         self._links = self._base / "links"
         self._base.mkdir()
         self.pfs.mkdir()

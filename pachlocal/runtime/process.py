@@ -20,6 +20,7 @@ from .contract import WorkerSpec
 from .environment import interpreter_environment
 from .folders import WorkerFolder, prepare_scratch
 from .launch import Isolation, Launcher, LauncherError, LauncherSetup
+from .private import lay_out_for_root
 from .stages import folder_of
 from .worker import ProcessWorker
 
@@ -81,14 +82,20 @@ class ProcessRuntime:
         Commands run as the daemon's own user, without limits.
 
         Raises:
-            ImageUnavailableError: The folder that the image is built from isn't there.
+            ImageUnavailableError: The folder that the image is built from isn't there; or a secret
+                can't be shown where it is asked for.
             InvalidArgumentError: The name is not fit for a file name.
             FileExistsError: There is a worker of this name.
         """
         stage = self._stage_of(spec.image)
         isolation = self._isolated().isolation
         folder = WorkerFolder(self._scratch, spec.name)
-        return ProcessWorker(folder, stage, isolation, self._env)
+        try:
+            secrets = lay_out_for_root(folder.secrets, spec.secrets)
+        except ImageUnavailableError:
+            folder.remove()
+            raise
+        return ProcessWorker(folder, stage, isolation, self._env, secrets)
 
     def _stage_of(self, image: str) -> Path | None:
         stage = folder_of(self._stages, image)

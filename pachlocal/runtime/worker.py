@@ -35,6 +35,7 @@ class ProcessWorker:
         stage: Path | None,
         isolation: Isolation,
         env: Mapping[str, str],
+        secrets: Mapping[str, Path] | None = None,
     ) -> None:
         """Set it up in a folder that it owns from here on.
 
@@ -43,10 +44,12 @@ class ProcessWorker:
             stage: What commands see as `/code`, if anything.
             isolation: The namespaces that its commands run in; without any, paths are rewritten.
             env: What commands inherit.
+            secrets: Further folders that they see, by their path.
         """
         self._folder = folder
         self._default_dir = "/pfs" if stage is None else "/code"
         binds = {"/pfs": folder.pfs} | ({} if stage is None else {"/code": stage})
+        binds |= secrets or {}
         self._setup = LauncherSetup(isolation, folder.root, binds, env)
         self._rewriter: PathRewriter | None = None
         if isolation is Isolation.NONE:

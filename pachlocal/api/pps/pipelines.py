@@ -14,7 +14,7 @@ from pachlocal.api.pps.messages import Messages, pipeline_message, pipeline_name
 from pachlocal.api.service import Context
 from pachlocal.errors import ConflictError, InvalidArgumentError, NotFoundError
 from pachlocal.pfs.filesystem import FileSystem
-from pachlocal.pps import cron, pipelines
+from pachlocal.pps import cron, pipelines, secrets
 from pachlocal.pps.inputs import Json
 from pachlocal.pps.pipelines import PipelineInfo
 from pachlocal.pps.scheduler import Scheduler
@@ -165,9 +165,10 @@ class PipelineCalls:
         return iter(())
 
     def delete_all(self, request: Empty, context: Context) -> Empty:
-        """Delete all pipelines."""
+        """Delete all pipelines and secrets."""
         with self.files.transaction() as tx:
             pipelines.delete_all(tx, self.files.objects)
+            secrets.delete_all(tx)
         return Empty()
 
     def get_cluster_defaults(
@@ -181,10 +182,6 @@ class PipelineCalls:
     ) -> pps_pb2.GetProjectDefaultsResponse:
         """Return the defaults of a project's pipelines: none."""
         return pps_pb2.GetProjectDefaultsResponse(project_defaults_json="{}")
-
-    def list_secret(self, request: Empty, context: Context) -> pps_pb2.SecretInfos:
-        """Return the secrets: there are none."""
-        return pps_pb2.SecretInfos()
 
     def _find(
         self, connection: Connection, pipeline: pps_pb2.Pipeline, *, must_exist: bool

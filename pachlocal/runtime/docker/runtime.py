@@ -15,6 +15,7 @@ from pachlocal.errors import ImageUnavailableError, RuntimeUnavailableError
 
 from ..contract import WorkerSpec
 from ..folders import WorkerFolder, prepare_scratch
+from ..private import lay_out
 from .access import access_to
 from .container import HOLDER, Container
 from .engine import ContainerSetup, Engine, EngineError
@@ -82,7 +83,7 @@ class DockerRuntime:
             image=spec.image,
             labels={STORE_LABEL: store, WORKER_LABEL: spec.name},
             holder=(HOLDER,),
-            binds={"/pfs": folder.pfs},
+            binds={"/pfs": folder.pfs, **lay_out(folder.secrets, spec.secrets)},
             user=access.user,
             cpu=spec.limits.cpu,
             memory=spec.limits.memory,
