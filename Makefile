@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 .PHONY: help setup demo test lint bench format proto lock clean
 
 help: ## Show this list
-	@sed -n 's/^\([a-z.-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z.-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 setup: $(READY) ## Make the environment in .venv
 
@@ -24,11 +24,20 @@ demo: $(READY) ## Go through the Python workshop on a store that is thrown away
 test: $(READY) ## Run all tests
 	$(BIN)/python -m pytest
 
+LINT_R := lints <- lintr::lint_dir("rstats"); print(lints); quit(status = min(1, length(lints)))
+
 lint: $(READY) ## Check style, types and layers
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/shellcheck .ci/*
+	$(BIN)/hadolint $(sort $(wildcard */*/Dockerfile))
+	@if Rscript -e 'loadNamespace("lintr")' >/dev/null 2>&1; then \
+	  echo 'Rscript: lintr on rstats'; Rscript -e '$(LINT_R)'; \
+	else \
+	  echo 'rstats is not checked: R or its package lintr is not installed' >&2; test -z "$$CI"; \
+	fi
 
 bench: $(READY) ## Measure, as ratios; BENCH="small_files …" for some
 	$(BIN)/python -m bench $(BENCH)
@@ -56,8 +65,13 @@ lock: ## Pin all dependencies anew (needs uv)
 	    --no-emit-index-url $$lock -o $${lock%.in}.txt || exit; \
 	done
 
+# Needs Graphviz and the fonts of Debian's fonts-liberation, as the picture was measured with them.
+pipeline.png: docs/draw_pipeline.py compose.yaml $(wildcard *_train.json *_infer.json) | $(READY) ## Draw the workshop's pipelines
+	$(BIN)/python $<
+
 clean: ## Remove what make has made
-	rm -rf $(VENV) .venvs build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venvs build *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stage images: STAGES="iris-infer-r …" for some of the nine,
 # BUILD="--build-arg BASE_IMAGE=…" for another base image.
