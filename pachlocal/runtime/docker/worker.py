@@ -24,7 +24,8 @@ _POLL_LIMIT_S = 3600.0  # poll(2) counts milliseconds in an int: 24 days
 _EXIT_POLL_S = (0.001, 0.1)  # at first and at last
 _EXIT_POLL_GROWTH = 1.5
 _DRAIN_LIMIT = 1 << 20  # bytes: of a command that is ended while it writes all the time
-_OOM_NEWS_S = 0.2  # the event may come after the exit code
+_NEWS_S = 0.2  # Docker may know that a command was killed before it knows by what
+_NEWS_STEP_S = 0.01
 
 _UNITS = ("", "Ki", "Mi", "Gi", "Ti")
 
@@ -121,7 +122,7 @@ class DockerWorker:
             self._end_container()  # on_line failed, or Docker, or Ctrl-C: the command goes too
             raise
         if reason is None and output.failure:
-            return _not_started(output.failure)
+            return not_started(output.failure)
         if reason is None and code != 0:
             reason = self._why(code, begun)
         if reason is not None or not self._container.is_idle():
@@ -183,17 +184,18 @@ class DockerWorker:
 
     def _why(self, code: int, begun: float) -> str | None:
         """Say what ended a command that failed, if it wasn't itself."""
-        if self._memory is not None:
-            end = time.monotonic() + (_OOM_NEWS_S if code == KILLED else 0)
-            while not (killed := self._engine.was_out_of_memory(self._container.id, begun)):
-                if time.monotonic() >= end:
-                    break
-                time.sleep(0.01)
-            if killed:
-                return f"out of memory: limit {_amount(self._memory)}"
-        if code == KILLED and not self._container.is_running():
-            return "the worker's container was ended from outside"
-        return None
+        end = time.monotonic() + (_NEWS_S if code == KILLED else 0)
+        while True:
+            limit = self._memory
+            if limit is not None and self._engine.was_out_of_memory(self._container.id, begun):
+                return f"out of memory: limit {_amount(limit)}"
+            if code != KILLED:
+                return None
+            if not self._container.is_running():
+                return "the worker's container was ended from outside"
+            if time.monotonic() >= end:
+                return None
+            time.sleep(_NEWS_STEP_S)
 
     def _end_container(self) -> None:
         """End all that runs; the next command starts the container again (a tenth of a second)."""
@@ -280,7 +282,7 @@ class _Stream:
                 self._connection.shutdown(socket.SHUT_WR)
 
 
-def _not_started(failure: str) -> Outcome:
+def not_started(failure: str) -> Outcome:
     """Say why a command did not start, as the process runtime says it."""
     match = _WRAPPING.match(failure)
     words = match["words"] if match else failure
