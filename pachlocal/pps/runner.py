@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from pachlocal.errors import ImageUnavailableError, NotFoundError, PachError
 from pachlocal.pfs import commits
@@ -79,24 +79,27 @@ class PipelineRunner:
     def _begin(self) -> None:
         """Get the image before there is a job, to tell early when it can't be run."""
         try:
-            self._prepare()
+            self._prepare(self._stopping.is_set)
         except ImageUnavailableError as error:
             self._tell(str(error))
         except (PachError, OSError, sqlite3.Error):
             _log.exception("pipeline %s", self.pipeline.spec.repo)  # the first job tries again
 
-    def _prepare(self) -> None:
+    def _prepare(self, given_up: Callable[[], bool]) -> None:
         """Make the image ready; the pipeline's state says how that went.
+
+        Args:
+            given_up: Whether nobody needs it any more.
 
         Raises:
             ImageUnavailableError: It can't be run here.
         """
         try:
-            self._runtime.prepare(self.pipeline.spec.transform.image, self._stopping.is_set)
+            self._runtime.prepare(self.pipeline.spec.transform.image, given_up)
         except ImageUnavailableError as error:
             self._report(str(error))
             raise
-        if not self._stopping.is_set():
+        if not given_up():
             self._report("")
             self._ready = True
 
@@ -140,8 +143,8 @@ class PipelineRunner:
         if any(source.finished is None for source in sources):
             return False
         if not self._ready:
-            self._prepare()
-        if not self._stopping.is_set():
+            self._prepare(lambda: self._stopping.is_set() or self._is_ended(job))
+        if self._ready:
             self._run_job(job)
         return True
 
@@ -155,6 +158,13 @@ class PipelineRunner:
         except ImageUnavailableError as error:  # no worker could be opened
             self._report(str(error))
             raise
+
+    def _is_ended(self, job: JobInfo) -> bool:
+        with self._files.snapshot() as connection:
+            try:
+                return jobs.by_key(connection, job.key).state.is_terminal
+            except NotFoundError:
+                return True
 
     def _is_gone(self, job: JobInfo) -> bool:
         with self._files.snapshot() as connection:
