@@ -7,7 +7,9 @@ from itertools import chain, islice
 
 from google.protobuf.empty_pb2 import Empty
 
+from pachlocal.api.explaining import Explaining
 from pachlocal.api.pfs import PfsApi
+from pachlocal.api.planning import Planning
 from pachlocal.api.service import Context
 from pachlocal.pfs.tree import Entry
 from pachlocal.pfs.upkeep import collect_garbage
@@ -16,24 +18,25 @@ from pachlocal.proto import local_pb2, pfs_pb2
 _ENTRIES = 1000  # in a message: some 100 KB
 
 
-class LocalApi:
+class LocalApi(Explaining, Planning):
     """pachlocal.v1.Local."""
 
     def __init__(self, pfs: PfsApi) -> None:
-        self._pfs = pfs
+        self.pfs = pfs
+        self.files = pfs.files
 
     def modify_files(
         self, requests: Iterator[local_pb2.ModifyFilesRequest], context: Context
     ) -> Empty:
         """Change files as ModifyFile does."""
         each = chain.from_iterable(request.requests for request in requests)
-        return self._pfs.modify_file(each, context)
+        return self.pfs.modify_file(each, context)
 
     def list_files(
         self, request: pfs_pb2.ListFileRequest, context: Context
     ) -> Iterator[local_pb2.ListFilesResponse]:
         """Yield the entries of a folder as ListFile does."""
-        found = self._pfs.listed(request)
+        found = self.pfs.listed(request)
         while batch := list(islice(found, _ENTRIES)):
             yield local_pb2.ListFilesResponse(files=_files(batch))
 
@@ -41,7 +44,7 @@ class LocalApi:
         self, request: local_pb2.CollectGarbageRequest, context: Context
     ) -> local_pb2.CollectGarbageResponse:
         """Free what no commit reaches."""
-        garbage = collect_garbage(self._pfs.files, dry_run=request.dry_run)
+        garbage = collect_garbage(self.pfs.files, dry_run=request.dry_run)
         return local_pb2.CollectGarbageResponse(
             objects=garbage.objects, size_bytes=garbage.size, complete=garbage.complete
         )

@@ -6,8 +6,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from pachlocal.pfs import branches, commits, history, repos, resolve, tree
+from pachlocal.pfs.content import Objects
 from pachlocal.pfs.firing import fire_finished
 from pachlocal.pfs.modification import Modification
 from pachlocal.pfs.names import BranchName, CommitName, new_id
@@ -17,6 +19,9 @@ from pachlocal.pfs.transaction import Transaction
 from pachlocal.pfs.tree import Changes
 from pachlocal.storage.database import Connection, Database
 from pachlocal.storage.objects import ObjectStore, ObjectWriter
+
+_A = TypeVar("_A")
+_B = TypeVar("_B")
 
 
 class FileSystem:
@@ -88,6 +93,24 @@ class FileSystem:
         finally:
             self._open.transaction = outer
 
+    def preview(
+        self, change: Callable[[Transaction], _A], look: Callable[[Connection, _A], _B]
+    ) -> _B:
+        """Look at what a change would make of the store, and undo it: nothing is written.
+
+        Args:
+            change: Makes the change, in a transaction of its own. It must not put objects.
+            look: Looks at what has come of it, what follows downstream included.
+
+        Returns:
+            What `look` found.
+        """
+        with self.database.preview() as connection:
+            tx = Transaction(connection, new_id())
+            with self._opened(tx):
+                changed = change(tx)
+            return look(connection, changed)
+
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
         """Open a view of one state."""
@@ -136,6 +159,33 @@ class FileSystem:
                 commits.finish(tx, writer, written)
             writer.write_into(tx.connection)
         return True
+
+    def change_in(
+        self,
+        tx: Transaction,
+        objects: Objects,
+        changes: Changes,
+        target: CommitName,
+        branch: str = "",
+    ) -> CommitInfo:
+        """Make changes as part of a transaction, and finish the commit that has them.
+
+        Args:
+            tx: The transaction.
+            objects: Where the new content is; the caller sees to it that it is stored.
+            changes: What is to change.
+            target: As for `modify`; an open commit is finished, too.
+            branch: The branch when `target` has no id.
+
+        Raises:
+            NotFoundError: The repo or commit isn't there.
+            ConflictError: The commit has been finished.
+        """
+        now, new_on = _target(tx.connection, target, branch)
+        after = tree.apply(objects, commits.base_root(tx.connection, now), changes)
+        commit = now if new_on is None else history.start(tx, new_on)
+        assert commit is not None  # noqa: S101 - the open commit that is written to
+        return commits.finish(tx, objects, commits.set_root(tx, objects, commit, after))
 
     def close(self) -> None:
         """Close the store's files."""

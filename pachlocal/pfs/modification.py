@@ -11,15 +11,14 @@ from typing import NamedTuple
 
 from pachlocal.errors import InvalidArgumentError, NotFoundError
 from pachlocal.pfs import content, paths, tree
-from pachlocal.pfs.content import ContentWriter
+from pachlocal.pfs.content import ContentWriter, Objects
 from pachlocal.pfs.tree import Append, Changes, Entry
-from pachlocal.storage.objects import ObjectWriter
 
 
 class Modification:
     """Changes to files, in the order in which they are asked for. Belongs to one thread."""
 
-    def __init__(self, objects: ObjectWriter) -> None:
+    def __init__(self, objects: Objects) -> None:
         self._objects = objects
         self._changes = Changes()
         self._place = _Place("/", self._changes, fresh=False)

@@ -204,6 +204,14 @@ def list_datums(
     return map(_info, rows)
 
 
+def reasons(connection: Connection, job: JobInfo) -> Iterator[tuple[bytes, str]]:
+    """Yield the ID of each of a job's datums and why it runs or is skipped, in their order."""
+    rows = connection.execute(
+        "SELECT id, why FROM datums WHERE job_id = ? ORDER BY ordinal", (job.key,)
+    )
+    return ((row["id"], row["why"]) for row in rows)
+
+
 def count(connection: Connection, job: JobInfo, state: DatumState) -> int:
     """Return how many of a job's datums are in a state."""
     (number,) = connection.execute(

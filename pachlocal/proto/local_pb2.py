@@ -23,26 +23,58 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from pachlocal.proto import pfs_pb2 as pachlocal_dot_proto_dot_pfs__pb2
+from pachlocal.proto import pps_pb2 as pachlocal_dot_proto_dot_pps__pb2
+try:
+  pachlocal_dot_proto_dot_pps__spec__pb2 = pachlocal_dot_proto_dot_pps__pb2.pachlocal_dot_proto_dot_pps__spec__pb2
+except AttributeError:
+  pachlocal_dot_proto_dot_pps__spec__pb2 = pachlocal_dot_proto_dot_pps__pb2.pachlocal.proto.pps_spec_pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bpachlocal/proto/local.proto\x12\x0cpachlocal.v1\x1a\x1bgoogle/protobuf/empty.proto\x1a\x19pachlocal/proto/pfs.proto\"A\n\x12ModifyFilesRequest\x12+\n\x08requests\x18\x01 \x03(\x0b\x32\x19.pfs_v2.ModifyFileRequest\"<\n\x11ListFilesResponse\x12\'\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x18.pachlocal.v1.ListedFile\"\\\n\nListedFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x1e\n\x04type\x18\x02 \x01(\x0e\x32\x10.pfs_v2.FileType\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12\x0c\n\x04hash\x18\x04 \x01(\x0c\"(\n\x15\x43ollectGarbageRequest\x12\x0f\n\x07\x64ry_run\x18\x01 \x01(\x08\"O\n\x16\x43ollectGarbageResponse\x12\x0f\n\x07objects\x18\x01 \x01(\x03\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12\x10\n\x08\x63omplete\x18\x03 \x01(\x08\x32\xf8\x01\n\x05Local\x12I\n\x0bModifyFiles\x12 .pachlocal.v1.ModifyFilesRequest\x1a\x16.google.protobuf.Empty(\x01\x12G\n\tListFiles\x12\x17.pfs_v2.ListFileRequest\x1a\x1f.pachlocal.v1.ListFilesResponse0\x01\x12[\n\x0e\x43ollectGarbage\x12#.pachlocal.v1.CollectGarbageRequest\x1a$.pachlocal.v1.CollectGarbageResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bpachlocal/proto/local.proto\x12\x0cpachlocal.v1\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19pachlocal/proto/pfs.proto\x1a\x19pachlocal/proto/pps.proto\"A\n\x12ModifyFilesRequest\x12+\n\x08requests\x18\x01 \x03(\x0b\x32\x19.pfs_v2.ModifyFileRequest\"<\n\x11ListFilesResponse\x12\'\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x18.pachlocal.v1.ListedFile\"\\\n\nListedFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x1e\n\x04type\x18\x02 \x01(\x0e\x32\x10.pfs_v2.FileType\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12\x0c\n\x04hash\x18\x04 \x01(\x0c\"(\n\x15\x43ollectGarbageRequest\x12\x0f\n\x07\x64ry_run\x18\x01 \x01(\x08\"O\n\x16\x43ollectGarbageResponse\x12\x0f\n\x07objects\x18\x01 \x01(\x03\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12\x10\n\x08\x63omplete\x18\x03 \x01(\x08\"E\n\x17ListDatumReasonsRequest\x12\x18\n\x03job\x18\x01 \x01(\x0b\x32\x0b.pps_v2.Job\x12\x10\n\x08\x64\x61tum_id\x18\x02 \x01(\t\"F\n\x18ListDatumReasonsResponse\x12*\n\x07reasons\x18\x01 \x03(\x0b\x32\x19.pachlocal.v1.DatumReason\"/\n\x0b\x44\x61tumReason\x12\x10\n\x08\x64\x61tum_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"(\n\nWhyRequest\x12\x1a\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x0c.pfs_v2.File\"7\n\x0bWhyResponse\x12(\n\x06origin\x18\x01 \x01(\x0b\x32\x18.pachlocal.v1.FileOrigin\"\xa3\x01\n\nFileOrigin\x12\x1e\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x10.pfs_v2.FileInfo\x12)\n\x06\x64\x61tums\x18\x02 \x03(\x0b\x32\x19.pachlocal.v1.DatumOrigin\x12\x13\n\x0bmore_datums\x18\x03 \x01(\x08\x12#\n\x07\x63hanged\x18\x04 \x01(\x0b\x32\x12.pfs_v2.CommitInfo\x12\x10\n\x08repeated\x18\x05 \x01(\x08\"\xa3\x03\n\x0b\x44\x61tumOrigin\x12\x1c\n\x05\x64\x61tum\x18\x01 \x01(\x0b\x32\r.pps_v2.Datum\x12!\n\x05state\x18\x02 \x01(\x0e\x32\x12.pps_v2.DatumState\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x1b\n\x06ran_in\x18\x04 \x01(\x0b\x32\x0b.pps_v2.Job\x12#\n\tjob_state\x18\x05 \x01(\x0e\x32\x10.pps_v2.JobState\x12\x12\n\nran_reason\x18\x06 \x01(\t\x12+\n\x07started\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x66inished\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10pipeline_version\x18\t \x01(\x04\x12#\n\x0bspec_commit\x18\n \x01(\x0b\x32\x0e.pfs_v2.Commit\x12\r\n\x05image\x18\x0b \x01(\t\x12\x0b\n\x03\x63md\x18\x0c \x03(\t\x12\r\n\x05stdin\x18\r \x03(\t\x12(\n\x06inputs\x18\x0e \x03(\x0b\x32\x18.pachlocal.v1.FileOrigin\"H\n\x14PlanPipelinesRequest\x12\x30\n\tpipelines\x18\x01 \x03(\x0b\x32\x1d.pachlocal.v1.PlannedPipeline\"G\n\x0fPlannedPipeline\x12\x11\n\tspec_json\x18\x01 \x01(\t\x12\x0e\n\x06update\x18\x02 \x01(\x08\x12\x11\n\treprocess\x18\x03 \x01(\x08\"6\n\x0cPlanResponse\x12&\n\x04jobs\x18\x01 \x03(\x0b\x32\x18.pachlocal.v1.PlannedJob\"\xdf\x01\n\nPlannedJob\x12\"\n\x08pipeline\x18\x01 \x01(\x0b\x32\x10.pps_v2.Pipeline\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x0b\n\x03run\x18\x03 \x01(\x03\x12\x0c\n\x04skip\x18\x04 \x01(\x03\x12\x0e\n\x06\x64\x65pend\x18\x05 \x01(\x03\x12\x0e\n\x06vanish\x18\x06 \x01(\x03\x12,\n\x07reasons\x18\x07 \x03(\x0b\x32\x1b.pachlocal.v1.PlannedReason\x12$\n\ndepends_on\x18\x08 \x03(\x0b\x32\x10.pps_v2.Pipeline\x12\r\n\x05notes\x18\t \x03(\t\"\x92\x01\n\rPlannedReason\x12.\n\x04\x66\x61te\x18\x01 \x01(\x0e\x32 .pachlocal.v1.PlannedReason.Fate\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x61tums\x18\x03 \x01(\x03\"1\n\x04\x46\x61te\x12\x07\n\x03RUN\x10\x00\x12\x08\n\x04SKIP\x10\x01\x12\n\n\x06\x44\x45PEND\x10\x02\x12\n\n\x06VANISH\x10\x03\x32\xb7\x04\n\x05Local\x12I\n\x0bModifyFiles\x12 .pachlocal.v1.ModifyFilesRequest\x1a\x16.google.protobuf.Empty(\x01\x12G\n\tListFiles\x12\x17.pfs_v2.ListFileRequest\x1a\x1f.pachlocal.v1.ListFilesResponse0\x01\x12[\n\x0e\x43ollectGarbage\x12#.pachlocal.v1.CollectGarbageRequest\x1a$.pachlocal.v1.CollectGarbageResponse\x12\x63\n\x10ListDatumReasons\x12%.pachlocal.v1.ListDatumReasonsRequest\x1a&.pachlocal.v1.ListDatumReasonsResponse0\x01\x12:\n\x03Why\x12\x18.pachlocal.v1.WhyRequest\x1a\x19.pachlocal.v1.WhyResponse\x12O\n\rPlanPipelines\x12\".pachlocal.v1.PlanPipelinesRequest\x1a\x1a.pachlocal.v1.PlanResponse\x12K\n\tPlanFiles\x12 .pachlocal.v1.ModifyFilesRequest\x1a\x1a.pachlocal.v1.PlanResponse(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'pachlocal.proto.local_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_MODIFYFILESREQUEST']._serialized_start=101
-  _globals['_MODIFYFILESREQUEST']._serialized_end=166
-  _globals['_LISTFILESRESPONSE']._serialized_start=168
-  _globals['_LISTFILESRESPONSE']._serialized_end=228
-  _globals['_LISTEDFILE']._serialized_start=230
-  _globals['_LISTEDFILE']._serialized_end=322
-  _globals['_COLLECTGARBAGEREQUEST']._serialized_start=324
-  _globals['_COLLECTGARBAGEREQUEST']._serialized_end=364
-  _globals['_COLLECTGARBAGERESPONSE']._serialized_start=366
-  _globals['_COLLECTGARBAGERESPONSE']._serialized_end=445
-  _globals['_LOCAL']._serialized_start=448
-  _globals['_LOCAL']._serialized_end=696
+  _globals['_MODIFYFILESREQUEST']._serialized_start=161
+  _globals['_MODIFYFILESREQUEST']._serialized_end=226
+  _globals['_LISTFILESRESPONSE']._serialized_start=228
+  _globals['_LISTFILESRESPONSE']._serialized_end=288
+  _globals['_LISTEDFILE']._serialized_start=290
+  _globals['_LISTEDFILE']._serialized_end=382
+  _globals['_COLLECTGARBAGEREQUEST']._serialized_start=384
+  _globals['_COLLECTGARBAGEREQUEST']._serialized_end=424
+  _globals['_COLLECTGARBAGERESPONSE']._serialized_start=426
+  _globals['_COLLECTGARBAGERESPONSE']._serialized_end=505
+  _globals['_LISTDATUMREASONSREQUEST']._serialized_start=507
+  _globals['_LISTDATUMREASONSREQUEST']._serialized_end=576
+  _globals['_LISTDATUMREASONSRESPONSE']._serialized_start=578
+  _globals['_LISTDATUMREASONSRESPONSE']._serialized_end=648
+  _globals['_DATUMREASON']._serialized_start=650
+  _globals['_DATUMREASON']._serialized_end=697
+  _globals['_WHYREQUEST']._serialized_start=699
+  _globals['_WHYREQUEST']._serialized_end=739
+  _globals['_WHYRESPONSE']._serialized_start=741
+  _globals['_WHYRESPONSE']._serialized_end=796
+  _globals['_FILEORIGIN']._serialized_start=799
+  _globals['_FILEORIGIN']._serialized_end=962
+  _globals['_DATUMORIGIN']._serialized_start=965
+  _globals['_DATUMORIGIN']._serialized_end=1384
+  _globals['_PLANPIPELINESREQUEST']._serialized_start=1386
+  _globals['_PLANPIPELINESREQUEST']._serialized_end=1458
+  _globals['_PLANNEDPIPELINE']._serialized_start=1460
+  _globals['_PLANNEDPIPELINE']._serialized_end=1531
+  _globals['_PLANRESPONSE']._serialized_start=1533
+  _globals['_PLANRESPONSE']._serialized_end=1587
+  _globals['_PLANNEDJOB']._serialized_start=1590
+  _globals['_PLANNEDJOB']._serialized_end=1813
+  _globals['_PLANNEDREASON']._serialized_start=1816
+  _globals['_PLANNEDREASON']._serialized_end=1962
+  _globals['_PLANNEDREASON_FATE']._serialized_start=1913
+  _globals['_PLANNEDREASON_FATE']._serialized_end=1962
+  _globals['_LOCAL']._serialized_start=1965
+  _globals['_LOCAL']._serialized_end=2532
 # @@protoc_insertion_point(module_scope)

@@ -8,8 +8,12 @@ What pachlocal offers beyond Pachyderm's API. Clients ask grpc.health.v1 whether
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from pachlocal.proto import pfs_pb2 as _pfs_pb2
+from pachlocal.proto import pps_pb2 as _pps_pb2
+from pachlocal.proto import pps_spec_pb2 as _pps_spec_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -139,3 +143,390 @@ class CollectGarbageResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CollectGarbageResponse: _TypeAlias = CollectGarbageResponse  # noqa: Y015
+
+@_typing.final
+class ListDatumReasonsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_FIELD_NUMBER: _builtins.int
+    DATUM_ID_FIELD_NUMBER: _builtins.int
+    datum_id: _builtins.str
+    """empty: all"""
+    @_builtins.property
+    def job(self) -> _pps_pb2.Job: ...
+    def __init__(
+        self,
+        *,
+        job: _pps_pb2.Job | None = ...,
+        datum_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["job", b"job"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["datum_id", b"datum_id", "job", b"job"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDatumReasonsRequest: _TypeAlias = ListDatumReasonsRequest  # noqa: Y015
+
+@_typing.final
+class ListDatumReasonsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedCompositeFieldContainer[Global___DatumReason]: ...
+    def __init__(
+        self,
+        *,
+        reasons: _abc.Iterable[Global___DatumReason] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reasons", b"reasons"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDatumReasonsResponse: _TypeAlias = ListDatumReasonsResponse  # noqa: Y015
+
+@_typing.final
+class DatumReason(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DATUM_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    datum_id: _builtins.str
+    reason: _builtins.str
+    def __init__(
+        self,
+        *,
+        datum_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["datum_id", b"datum_id", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DatumReason: _TypeAlias = DatumReason  # noqa: Y015
+
+@_typing.final
+class WhyRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def file(self) -> _pfs_pb2.File: ...
+    def __init__(
+        self,
+        *,
+        file: _pfs_pb2.File | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WhyRequest: _TypeAlias = WhyRequest  # noqa: Y015
+
+@_typing.final
+class WhyResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def origin(self) -> Global___FileOrigin: ...
+    def __init__(
+        self,
+        *,
+        origin: Global___FileOrigin | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["origin", b"origin"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["origin", b"origin"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WhyResponse: _TypeAlias = WhyResponse  # noqa: Y015
+
+@_typing.final
+class FileOrigin(_message.Message):
+    """A file or directory, and where it comes from: datums or a change, or neither when the same file
+    was explained before in the answer.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_FIELD_NUMBER: _builtins.int
+    DATUMS_FIELD_NUMBER: _builtins.int
+    MORE_DATUMS_FIELD_NUMBER: _builtins.int
+    CHANGED_FIELD_NUMBER: _builtins.int
+    REPEATED_FIELD_NUMBER: _builtins.int
+    more_datums: _builtins.bool
+    """others, which are left out, had a part in it, too"""
+    repeated: _builtins.bool
+    @_builtins.property
+    def file(self) -> _pfs_pb2.FileInfo: ...
+    @_builtins.property
+    def datums(self) -> _containers.RepeatedCompositeFieldContainer[Global___DatumOrigin]:
+        """a file has one, a directory as many as had a part in it"""
+
+    @_builtins.property
+    def changed(self) -> _pfs_pb2.CommitInfo:
+        """of what no pipeline made: the commit that last changed it"""
+
+    def __init__(
+        self,
+        *,
+        file: _pfs_pb2.FileInfo | None = ...,
+        datums: _abc.Iterable[Global___DatumOrigin] | None = ...,
+        more_datums: _builtins.bool = ...,
+        changed: _pfs_pb2.CommitInfo | None = ...,
+        repeated: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed", "file", b"file"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed", "datums", b"datums", "file", b"file", "more_datums", b"more_datums", "repeated", b"repeated"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FileOrigin: _TypeAlias = FileOrigin  # noqa: Y015
+
+@_typing.final
+class DatumOrigin(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DATUM_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    RAN_IN_FIELD_NUMBER: _builtins.int
+    JOB_STATE_FIELD_NUMBER: _builtins.int
+    RAN_REASON_FIELD_NUMBER: _builtins.int
+    STARTED_FIELD_NUMBER: _builtins.int
+    FINISHED_FIELD_NUMBER: _builtins.int
+    PIPELINE_VERSION_FIELD_NUMBER: _builtins.int
+    SPEC_COMMIT_FIELD_NUMBER: _builtins.int
+    IMAGE_FIELD_NUMBER: _builtins.int
+    CMD_FIELD_NUMBER: _builtins.int
+    STDIN_FIELD_NUMBER: _builtins.int
+    INPUTS_FIELD_NUMBER: _builtins.int
+    state: _pps_pb2.DatumState.ValueType
+    """there"""
+    reason: _builtins.str
+    """why it ran, or was skipped there"""
+    job_state: _pps_pb2.JobState.ValueType
+    """of that one, as what follows"""
+    ran_reason: _builtins.str
+    pipeline_version: _builtins.int
+    image: _builtins.str
+    @_builtins.property
+    def datum(self) -> _pps_pb2.Datum:
+        """in the job that the file's commit is of"""
+
+    @_builtins.property
+    def ran_in(self) -> _pps_pb2.Job:
+        """unset: the job was deleted"""
+
+    @_builtins.property
+    def started(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def finished(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def spec_commit(self) -> _pfs_pb2.Commit: ...
+    @_builtins.property
+    def cmd(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def stdin(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def inputs(self) -> _containers.RepeatedCompositeFieldContainer[Global___FileOrigin]: ...
+    def __init__(
+        self,
+        *,
+        datum: _pps_pb2.Datum | None = ...,
+        state: _pps_pb2.DatumState.ValueType = ...,
+        reason: _builtins.str = ...,
+        ran_in: _pps_pb2.Job | None = ...,
+        job_state: _pps_pb2.JobState.ValueType = ...,
+        ran_reason: _builtins.str = ...,
+        started: _timestamp_pb2.Timestamp | None = ...,
+        finished: _timestamp_pb2.Timestamp | None = ...,
+        pipeline_version: _builtins.int = ...,
+        spec_commit: _pfs_pb2.Commit | None = ...,
+        image: _builtins.str = ...,
+        cmd: _abc.Iterable[_builtins.str] | None = ...,
+        stdin: _abc.Iterable[_builtins.str] | None = ...,
+        inputs: _abc.Iterable[Global___FileOrigin] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["datum", b"datum", "finished", b"finished", "ran_in", b"ran_in", "spec_commit", b"spec_commit", "started", b"started"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cmd", b"cmd", "datum", b"datum", "finished", b"finished", "image", b"image", "inputs", b"inputs", "job_state", b"job_state", "pipeline_version", b"pipeline_version", "ran_in", b"ran_in", "ran_reason", b"ran_reason", "reason", b"reason", "spec_commit", b"spec_commit", "started", b"started", "state", b"state", "stdin", b"stdin"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DatumOrigin: _TypeAlias = DatumOrigin  # noqa: Y015
+
+@_typing.final
+class PlanPipelinesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PIPELINES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def pipelines(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlannedPipeline]:
+        """all in one transaction"""
+
+    def __init__(
+        self,
+        *,
+        pipelines: _abc.Iterable[Global___PlannedPipeline] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pipelines", b"pipelines"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlanPipelinesRequest: _TypeAlias = PlanPipelinesRequest  # noqa: Y015
+
+@_typing.final
+class PlannedPipeline(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPEC_JSON_FIELD_NUMBER: _builtins.int
+    UPDATE_FIELD_NUMBER: _builtins.int
+    REPROCESS_FIELD_NUMBER: _builtins.int
+    spec_json: _builtins.str
+    """as in CreatePipelineV2"""
+    update: _builtins.bool
+    reprocess: _builtins.bool
+    def __init__(
+        self,
+        *,
+        spec_json: _builtins.str = ...,
+        update: _builtins.bool = ...,
+        reprocess: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reprocess", b"reprocess", "spec_json", b"spec_json", "update", b"update"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlannedPipeline: _TypeAlias = PlannedPipeline  # noqa: Y015
+
+@_typing.final
+class PlanResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOBS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def jobs(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlannedJob]:
+        """inputs before outputs"""
+
+    def __init__(
+        self,
+        *,
+        jobs: _abc.Iterable[Global___PlannedJob] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["jobs", b"jobs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlanResponse: _TypeAlias = PlanResponse  # noqa: Y015
+
+@_typing.final
+class PlannedJob(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PIPELINE_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    RUN_FIELD_NUMBER: _builtins.int
+    SKIP_FIELD_NUMBER: _builtins.int
+    DEPEND_FIELD_NUMBER: _builtins.int
+    VANISH_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
+    DEPENDS_ON_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    run: _builtins.int
+    """at least, when it depends on others"""
+    skip: _builtins.int
+    depend: _builtins.int
+    """would be skipped if the outputs that it depends on stayed as they are"""
+    vanish: _builtins.int
+    """datums of the job before whose results go"""
+    @_builtins.property
+    def pipeline(self) -> _pps_spec_pb2.Pipeline: ...
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlannedReason]: ...
+    @_builtins.property
+    def depends_on(self) -> _containers.RepeatedCompositeFieldContainer[_pps_spec_pb2.Pipeline]:
+        """whose output nobody knows before they have run"""
+
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        pipeline: _pps_spec_pb2.Pipeline | None = ...,
+        version: _builtins.int = ...,
+        run: _builtins.int = ...,
+        skip: _builtins.int = ...,
+        depend: _builtins.int = ...,
+        vanish: _builtins.int = ...,
+        reasons: _abc.Iterable[Global___PlannedReason] | None = ...,
+        depends_on: _abc.Iterable[_pps_spec_pb2.Pipeline] | None = ...,
+        notes: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["pipeline", b"pipeline"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["depend", b"depend", "depends_on", b"depends_on", "notes", b"notes", "pipeline", b"pipeline", "reasons", b"reasons", "run", b"run", "skip", b"skip", "vanish", b"vanish", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlannedJob: _TypeAlias = PlannedJob  # noqa: Y015
+
+@_typing.final
+class PlannedReason(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Fate:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _FateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[PlannedReason._Fate.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        RUN: PlannedReason._Fate.ValueType  # 0
+        SKIP: PlannedReason._Fate.ValueType  # 1
+        DEPEND: PlannedReason._Fate.ValueType  # 2
+        VANISH: PlannedReason._Fate.ValueType  # 3
+
+    class Fate(_Fate, metaclass=_FateEnumTypeWrapper): ...
+    RUN: PlannedReason.Fate.ValueType  # 0
+    SKIP: PlannedReason.Fate.ValueType  # 1
+    DEPEND: PlannedReason.Fate.ValueType  # 2
+    VANISH: PlannedReason.Fate.ValueType  # 3
+
+    FATE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DATUMS_FIELD_NUMBER: _builtins.int
+    fate: Global___PlannedReason.Fate.ValueType
+    reason: _builtins.str
+    datums: _builtins.int
+    """for which it holds"""
+    def __init__(
+        self,
+        *,
+        fate: Global___PlannedReason.Fate.ValueType = ...,
+        reason: _builtins.str = ...,
+        datums: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["datums", b"datums", "fate", b"fate", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlannedReason: _TypeAlias = PlannedReason  # noqa: Y015

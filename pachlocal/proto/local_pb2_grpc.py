@@ -51,6 +51,26 @@ class LocalStub:
                 request_serializer=pachlocal_dot_proto_dot_local__pb2.CollectGarbageRequest.SerializeToString,
                 response_deserializer=pachlocal_dot_proto_dot_local__pb2.CollectGarbageResponse.FromString,
                 _registered_method=True)
+        self.ListDatumReasons = channel.unary_stream(
+                '/pachlocal.v1.Local/ListDatumReasons',
+                request_serializer=pachlocal_dot_proto_dot_local__pb2.ListDatumReasonsRequest.SerializeToString,
+                response_deserializer=pachlocal_dot_proto_dot_local__pb2.ListDatumReasonsResponse.FromString,
+                _registered_method=True)
+        self.Why = channel.unary_unary(
+                '/pachlocal.v1.Local/Why',
+                request_serializer=pachlocal_dot_proto_dot_local__pb2.WhyRequest.SerializeToString,
+                response_deserializer=pachlocal_dot_proto_dot_local__pb2.WhyResponse.FromString,
+                _registered_method=True)
+        self.PlanPipelines = channel.unary_unary(
+                '/pachlocal.v1.Local/PlanPipelines',
+                request_serializer=pachlocal_dot_proto_dot_local__pb2.PlanPipelinesRequest.SerializeToString,
+                response_deserializer=pachlocal_dot_proto_dot_local__pb2.PlanResponse.FromString,
+                _registered_method=True)
+        self.PlanFiles = channel.stream_unary(
+                '/pachlocal.v1.Local/PlanFiles',
+                request_serializer=pachlocal_dot_proto_dot_local__pb2.ModifyFilesRequest.SerializeToString,
+                response_deserializer=pachlocal_dot_proto_dot_local__pb2.PlanResponse.FromString,
+                _registered_method=True)
 
 
 class LocalServicer:
@@ -76,6 +96,34 @@ class LocalServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListDatumReasons(self, request, context):
+        """Why a job's datums ran or were skipped, in the order of ListDatum.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Why(self, request, context):
+        """Where a file comes from.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PlanPipelines(self, request, context):
+        """What a change would let pipelines do. Nothing is changed, nor stored.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PlanFiles(self, request_iterator, context):
+        """the stream of ModifyFiles
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LocalServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -93,6 +141,26 @@ def add_LocalServicer_to_server(servicer, server):
                     servicer.CollectGarbage,
                     request_deserializer=pachlocal_dot_proto_dot_local__pb2.CollectGarbageRequest.FromString,
                     response_serializer=pachlocal_dot_proto_dot_local__pb2.CollectGarbageResponse.SerializeToString,
+            ),
+            'ListDatumReasons': grpc.unary_stream_rpc_method_handler(
+                    servicer.ListDatumReasons,
+                    request_deserializer=pachlocal_dot_proto_dot_local__pb2.ListDatumReasonsRequest.FromString,
+                    response_serializer=pachlocal_dot_proto_dot_local__pb2.ListDatumReasonsResponse.SerializeToString,
+            ),
+            'Why': grpc.unary_unary_rpc_method_handler(
+                    servicer.Why,
+                    request_deserializer=pachlocal_dot_proto_dot_local__pb2.WhyRequest.FromString,
+                    response_serializer=pachlocal_dot_proto_dot_local__pb2.WhyResponse.SerializeToString,
+            ),
+            'PlanPipelines': grpc.unary_unary_rpc_method_handler(
+                    servicer.PlanPipelines,
+                    request_deserializer=pachlocal_dot_proto_dot_local__pb2.PlanPipelinesRequest.FromString,
+                    response_serializer=pachlocal_dot_proto_dot_local__pb2.PlanResponse.SerializeToString,
+            ),
+            'PlanFiles': grpc.stream_unary_rpc_method_handler(
+                    servicer.PlanFiles,
+                    request_deserializer=pachlocal_dot_proto_dot_local__pb2.ModifyFilesRequest.FromString,
+                    response_serializer=pachlocal_dot_proto_dot_local__pb2.PlanResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -176,6 +244,114 @@ class Local:
             '/pachlocal.v1.Local/CollectGarbage',
             pachlocal_dot_proto_dot_local__pb2.CollectGarbageRequest.SerializeToString,
             pachlocal_dot_proto_dot_local__pb2.CollectGarbageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDatumReasons(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/pachlocal.v1.Local/ListDatumReasons',
+            pachlocal_dot_proto_dot_local__pb2.ListDatumReasonsRequest.SerializeToString,
+            pachlocal_dot_proto_dot_local__pb2.ListDatumReasonsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Why(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pachlocal.v1.Local/Why',
+            pachlocal_dot_proto_dot_local__pb2.WhyRequest.SerializeToString,
+            pachlocal_dot_proto_dot_local__pb2.WhyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PlanPipelines(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pachlocal.v1.Local/PlanPipelines',
+            pachlocal_dot_proto_dot_local__pb2.PlanPipelinesRequest.SerializeToString,
+            pachlocal_dot_proto_dot_local__pb2.PlanResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PlanFiles(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/pachlocal.v1.Local/PlanFiles',
+            pachlocal_dot_proto_dot_local__pb2.ModifyFilesRequest.SerializeToString,
+            pachlocal_dot_proto_dot_local__pb2.PlanResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -41,6 +41,14 @@ class LocalStub:
     """
     ListFiles: _grpc.UnaryStreamMultiCallable[_pfs_pb2.ListFileRequest, _local_pb2.ListFilesResponse]
     CollectGarbage: _grpc.UnaryUnaryMultiCallable[_local_pb2.CollectGarbageRequest, _local_pb2.CollectGarbageResponse]
+    ListDatumReasons: _grpc.UnaryStreamMultiCallable[_local_pb2.ListDatumReasonsRequest, _local_pb2.ListDatumReasonsResponse]
+    """Why a job's datums ran or were skipped, in the order of ListDatum."""
+    Why: _grpc.UnaryUnaryMultiCallable[_local_pb2.WhyRequest, _local_pb2.WhyResponse]
+    """Where a file comes from."""
+    PlanPipelines: _grpc.UnaryUnaryMultiCallable[_local_pb2.PlanPipelinesRequest, _local_pb2.PlanResponse]
+    """What a change would let pipelines do. Nothing is changed, nor stored."""
+    PlanFiles: _grpc.StreamUnaryMultiCallable[_local_pb2.ModifyFilesRequest, _local_pb2.PlanResponse]
+    """the stream of ModifyFiles"""
 
 @_typing.type_check_only
 class LocalAsyncStub(LocalStub):
@@ -51,6 +59,14 @@ class LocalAsyncStub(LocalStub):
     """
     ListFiles: _aio.UnaryStreamMultiCallable[_pfs_pb2.ListFileRequest, _local_pb2.ListFilesResponse]  # type: ignore[assignment]
     CollectGarbage: _aio.UnaryUnaryMultiCallable[_local_pb2.CollectGarbageRequest, _local_pb2.CollectGarbageResponse]  # type: ignore[assignment]
+    ListDatumReasons: _aio.UnaryStreamMultiCallable[_local_pb2.ListDatumReasonsRequest, _local_pb2.ListDatumReasonsResponse]  # type: ignore[assignment]
+    """Why a job's datums ran or were skipped, in the order of ListDatum."""
+    Why: _aio.UnaryUnaryMultiCallable[_local_pb2.WhyRequest, _local_pb2.WhyResponse]  # type: ignore[assignment]
+    """Where a file comes from."""
+    PlanPipelines: _aio.UnaryUnaryMultiCallable[_local_pb2.PlanPipelinesRequest, _local_pb2.PlanResponse]  # type: ignore[assignment]
+    """What a change would let pipelines do. Nothing is changed, nor stored."""
+    PlanFiles: _aio.StreamUnaryMultiCallable[_local_pb2.ModifyFilesRequest, _local_pb2.PlanResponse]  # type: ignore[assignment]
+    """the stream of ModifyFiles"""
 
 class LocalServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -76,5 +92,37 @@ class LocalServicer(metaclass=_abc_1.ABCMeta):
         request: _local_pb2.CollectGarbageRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_local_pb2.CollectGarbageResponse, _abc.Awaitable[_local_pb2.CollectGarbageResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def ListDatumReasons(
+        self,
+        request: _local_pb2.ListDatumReasonsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_local_pb2.ListDatumReasonsResponse], _abc.AsyncIterator[_local_pb2.ListDatumReasonsResponse]]:
+        """Why a job's datums ran or were skipped, in the order of ListDatum."""
+
+    @_abc_1.abstractmethod
+    def Why(
+        self,
+        request: _local_pb2.WhyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_local_pb2.WhyResponse, _abc.Awaitable[_local_pb2.WhyResponse]]:
+        """Where a file comes from."""
+
+    @_abc_1.abstractmethod
+    def PlanPipelines(
+        self,
+        request: _local_pb2.PlanPipelinesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_local_pb2.PlanResponse, _abc.Awaitable[_local_pb2.PlanResponse]]:
+        """What a change would let pipelines do. Nothing is changed, nor stored."""
+
+    @_abc_1.abstractmethod
+    def PlanFiles(
+        self,
+        request_iterator: _MaybeAsyncIterator[_local_pb2.ModifyFilesRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_local_pb2.PlanResponse, _abc.Awaitable[_local_pb2.PlanResponse]]:
+        """the stream of ModifyFiles"""
 
 def add_LocalServicer_to_server(servicer: LocalServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

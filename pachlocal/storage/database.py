@@ -73,6 +73,17 @@ class Database:
         (self.progress if progress else self.news).wake()
 
     @contextmanager
+    def preview(self) -> Iterator[Connection]:
+        """Open a write transaction that is undone when the block ends."""
+        with self._write_lock:
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._writer
+            finally:
+                if self._writer.in_transaction:  # a full disk may have ended it already
+                    self._writer.execute("ROLLBACK")
+
+    @contextmanager
     def read(self) -> Iterator[Connection]:
         """Open a snapshot: all statements in the block see one and the same state."""
         try:
