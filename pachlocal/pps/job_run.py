@@ -144,6 +144,7 @@ class JobRun:
             self._job,
             {**self._crew.peer, "PPS_POD_NAME": slot.id},
             self._leaving.is_set,
+            slot.was_restarted,
             hidden,
         )
         while (datum := self._take()) is not None:

@@ -50,6 +50,7 @@ class Processor:
         job: The job.
         peer: What tells a program in the worker where the server is.
         stopped: Whether the job has been ended meanwhile.
+        restarted: Whether somebody asked for the datum to begin anew; tells it once.
         secrets: Variables that only the command gets: `/pfs/.env` doesn't list them.
     """
 
@@ -59,6 +60,7 @@ class Processor:
     job: JobInfo
     peer: Mapping[str, str]
     stopped: Callable[[], bool]
+    restarted: Callable[[], bool]
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def process(self, datum: Datum, journal: Journal, objects: ObjectWriter) -> Result:
@@ -67,14 +69,18 @@ class Processor:
         The output is put into `objects`, to be written together with the result.
 
         With an `err_cmd`, it runs after each failure; when the last try fails and it doesn't, the
-        datum has recovered: no output, and no failure of the job.
+        datum has recovered: no output, and no failure of the job. A try that somebody had begun
+        anew doesn't count.
         """
         spec = self.pipeline.spec
         result = Result(DatumState.FAILED, None, 0, Stats())
-        for attempt in range(1, spec.datum_tries + 1):
+        attempt = 1
+        while attempt <= spec.datum_tries:
             result = self._try(datum, journal, attempt, objects)
             if result.state is DatumState.SUCCESS or self.stopped():
                 break
+            if result.state is not DatumState.UNKNOWN:
+                attempt += 1
         return result
 
     def _try(self, datum: Datum, journal: Journal, attempt: int, objects: ObjectWriter) -> Result:
@@ -96,6 +102,9 @@ class Processor:
                 return Result(DatumState.SUCCESS, output, attempt, stats)
             except (PachError, OSError) as error:
                 failure = f"output could not be stored: {error}"
+        if self.restarted() and not self.stopped():
+            journal.worker("datum begins anew, as asked for")
+            return Result(DatumState.UNKNOWN, None, attempt, Stats())
         journal.worker(f"datum failed: {failure}")
         state = self._recover(env, journal)
         return Result(state, None, attempt, Stats(laid, ran, 0, size_in, 0))

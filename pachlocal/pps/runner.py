@@ -62,6 +62,10 @@ class PipelineRunner:
         """Return what each worker does."""
         return [slot.status for slot in self._slots]
 
+    def restart(self, job: str, datum: bytes) -> bool:
+        """Have a datum begin anew; False when no worker has it."""
+        return any(slot.restart(job, datum) for slot in self._slots)
+
     def _run(self) -> None:
         self._tell("transform spawner started")
         try:

@@ -53,6 +53,14 @@ class Scheduler:
             for status in runner.statuses()
         ]
 
+    def restart(self, pipeline: int, job: str, datum: bytes) -> bool:
+        """Have a datum of a pipeline's (by row) job begin anew; False when no worker has it."""
+        return any(
+            runner.restart(job, datum)
+            for (key, _), runner in list(self._runners.items())
+            if key == pipeline
+        )
+
     def close(self) -> None:
         """End all that runs, and wait for it; jobs stay as they are."""
         self._clock.close()

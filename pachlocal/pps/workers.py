@@ -66,6 +66,7 @@ class WorkerSlot:
         self._worker: Worker | None = None
         self._closed = False
         self._status = WorkerStatus(self.id)
+        self._restarting = False
 
     def open(self) -> Worker:
         """Return the worker, made at the first call.
@@ -84,7 +85,9 @@ class WorkerSlot:
 
     def begin(self, job: str, datum: bytes) -> None:
         """Note what the worker does from now on."""
-        self._status = WorkerStatus(self.id, job, datum, time.time_ns())
+        with self._lock:
+            self._status = WorkerStatus(self.id, job, datum, time.time_ns())
+            self._restarting = False
 
     def rest(self) -> None:
         """Note that the worker is idle."""
@@ -94,6 +97,21 @@ class WorkerSlot:
     def status(self) -> WorkerStatus:
         """What the worker does now."""
         return self._status
+
+    def restart(self, job: str, datum: bytes) -> bool:
+        """End what the worker runs, so that it begins anew; False when it has another datum."""
+        with self._lock:
+            if (self._status.job, self._status.datum) != (job, datum) or self._worker is None:
+                return False
+            self._restarting = True
+            self._worker.kill()
+        return True
+
+    def was_restarted(self) -> bool:
+        """Whether `restart` ended what ran, since the last time that this was asked."""
+        with self._lock:
+            asked, self._restarting = self._restarting, False
+        return asked
 
     def kill(self) -> None:
         """End what the worker runs."""

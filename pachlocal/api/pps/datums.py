@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from google.protobuf.empty_pb2 import Empty
@@ -16,6 +16,7 @@ from pachlocal.errors import ConflictError, InvalidArgumentError, NotFoundError
 from pachlocal.pfs.filesystem import FileSystem
 from pachlocal.pfs.names import RepoName
 from pachlocal.pps import datum_store, jobs, logs, pipelines
+from pachlocal.pps.datum_store import DatumInfo
 from pachlocal.pps.datums import datum_id, enumerate_datums
 from pachlocal.pps.inputs import complete_input, parse_input
 from pachlocal.pps.jobs import JobInfo
@@ -100,13 +101,23 @@ class DatumCalls:
             number = getattr(request, "continue").number or _DEFAULT_BATCH
 
     def restart_datum(self, request: pps_pb2.RestartDatumRequest, context: Context) -> Empty:
-        """Refuse: no datum that matches is running."""
+        """Have the datums begin anew that are running and match."""
         with self.files.snapshot() as connection:
             job = _job(connection, request.job)
-        shown = " ".join(request.data_filters)
-        raise ConflictError(
-            f"datum matching filter [{shown}] could not be found for job ID {job.id}"
-        )
+            running = [
+                info
+                for status in self.scheduler.workers(job.pipeline)
+                if status.job == job.id
+                and (info := datum_store.find(connection, job.key, status.datum)) is not None
+                and _matches(info, request.data_filters)
+            ]
+        restarted = [self.scheduler.restart(job.pipeline, job.id, info.id) for info in running]
+        if not any(restarted):
+            shown = " ".join(request.data_filters)
+            raise ConflictError(
+                f"datum matching filter [{shown}] could not be found for job ID {job.id}"
+            )
+        return Empty()
 
     def get_logs(
         self, request: pps_pb2.GetLogsRequest, context: Context
@@ -180,4 +191,10 @@ def _since(request: pps_pb2.GetLogsRequest) -> int:
 def _has_data(message: pps_pb2.LogMessage, filters: list[str]) -> bool:
     """Whether a line's datum has input files of all these paths or hashes (hex)."""
     names = {name for file in message.data for name in (file.path, file.hash.hex())}
+    return all(name in names for name in filters)
+
+
+def _matches(datum: DatumInfo, filters: Iterable[str]) -> bool:
+    """Whether a datum has input files of all these paths or hashes (hex)."""
+    names = {name for file in datum.files for name in (file.path, file.entry.hash.hex())}
     return all(name in names for name in filters)
