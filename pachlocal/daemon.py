@@ -10,6 +10,7 @@ import ctypes
 import json
 import logging
 import os
+import re
 import signal
 import sqlite3
 import sys
@@ -32,6 +33,9 @@ from pachlocal.storage.lock import StoreLock
 
 _log = logging.getLogger("pachlocal")
 
+_NOTE = "daemon.json"
+_ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:/]+):([0-9]{1,5})")
+_MAX_PORT = 65535
 _GRACE_S = 0.5  # for running calls when the daemon stops
 
 
@@ -40,6 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parse(argv)
     _limit_arenas()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    if not _is_address(arguments.address):
+        reason = f"{arguments.address!r} is no address: it must be HOST:PORT, like 127.0.0.1:30650"
+        return _refuse(arguments, reason)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -74,6 +81,7 @@ def _running(arguments: argparse.Namespace) -> Iterator[str]:
         root.mkdir(parents=True, exist_ok=True)
         lock = StoreLock(root)
         stack.callback(lock.release)
+        (root / _NOTE).unlink(missing_ok=True)  # of a daemon that was killed
         files = FileSystem(root)
         stack.callback(files.close)
         runtime = _runtime(arguments, stack)
@@ -118,7 +126,7 @@ def _announced(
     root: Path, address: str, runtime: str, arguments: argparse.Namespace
 ) -> Iterator[None]:
     """Leave a note in the store that says where the daemon is, for as long as it runs."""
-    note = root / "daemon.json"
+    note = root / _NOTE
     temporary = note.with_suffix(".tmp")
     content = {
         "pid": os.getpid(),
@@ -160,6 +168,12 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments = parser.parse_args(argv)
     arguments.root = arguments.root.absolute()
     return arguments
+
+
+def _is_address(text: str) -> bool:
+    """Whether it is HOST:PORT; gRPC takes much else, and listens somewhere else then."""
+    match = _ADDRESS.fullmatch(text)
+    return match is not None and int(match[1]) <= _MAX_PORT
 
 
 def _refuse(arguments: argparse.Namespace, reason: str) -> int:
