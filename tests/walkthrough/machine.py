@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
+TIMEOUT_S = 180.0  # for one command; what takes longer hangs
 ANY_PORT = "127.0.0.1:0"
 
 
@@ -49,7 +50,13 @@ class Daemon:
     def run(self, *command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Runs a command to its end, quietly."""
         return subprocess.run(
-            command, cwd=ROOT, env=self.env, input=stdin, capture_output=True, text=True
+            command,
+            cwd=ROOT,
+            env=self.env,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
         )
 
     def pachctl(self, *arguments: str, stdin: str = "") -> str:

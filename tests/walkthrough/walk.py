@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from .machine import ROOT, Daemon
+from .machine import ROOT, TIMEOUT_S, Daemon
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _TICK_S = 2.0
@@ -57,6 +57,8 @@ class Walk:
         self.say(f"$ {command}")
         with self._alive(until):
             printed, found = self._stream(command)
+        if found == -signal.SIGKILL:
+            raise DifferenceError(f"`{command}` did not end in {TIMEOUT_S:.0f} s")
         if found != code:
             last = printed.strip().rpartition("\n")[2] or "and printed nothing"
             raise DifferenceError(f"`{command}` ended with exit code {found}: {last}")
@@ -104,6 +106,9 @@ class Walk:
         )
         assert process.stdout is not None
         lines = []
+        limit = threading.Timer(TIMEOUT_S, os.killpg, (process.pid, signal.SIGKILL))
+        limit.daemon = True
+        limit.start()
         try:
             for line in process.stdout:
                 lines.append(line)
@@ -115,6 +120,7 @@ class Walk:
         finally:
             process.stdout.close()
             process.wait()
+            limit.cancel()
         return "".join(lines), process.returncode
 
     @contextlib.contextmanager
