@@ -1,5 +1,6 @@
 """One contract for the stages of every language; it knows folders and command lines only."""
 
+import os
 import re
 import shutil
 from collections.abc import Iterable
@@ -23,13 +24,15 @@ FIRST_TRAINERS = list({stage.language: stage for stage in reversed(TRAINERS)}.va
 
 
 def each(stages: Iterable[Stage]) -> pytest.MarkDecorator:
-    """Runs a test for each stage; skips those whose language is not installed here."""
-    params = [
-        pytest.param(
-            stage, id=str(stage), marks=[pytest.mark.skip(stage.missing)] if stage.missing else []
-        )
-        for stage in stages
-    ]
+    """Runs a test for each stage; skips those whose language is not installed here.
+
+    In CI (where CI is set) they fail, but for Julia, which is no Debian package.
+    """
+    params = []
+    for stage in stages:
+        skipped = stage.missing and (stage.language == "julia" or not os.environ.get("CI"))
+        marks = [pytest.mark.skip(stage.missing)] if skipped else []
+        params.append(pytest.param(stage, id=str(stage), marks=marks))
     return pytest.mark.parametrize("stage", params)
 
 
