@@ -102,6 +102,8 @@ def create(
         jobs.kill_unfinished(
             tx, objects, before.key, "all jobs killed because pipeline was updated"
         )
+        if before.spec.output != spec.output:
+            branches.clear_provenance(tx, before.spec.output)
     key = _store(tx, objects, before, spec, user_spec, complete, reprocess=reprocess)
     if before is None or not before.stopped:
         _connect(tx, spec)
