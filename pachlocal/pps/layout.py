@@ -111,7 +111,10 @@ def _target(pfs: Path, link: Path, shown: str) -> Path:
         inside = text == "/pfs" or text.startswith("/pfs/")
         place = root / text[5:] if inside else place.parent / text
         place = Path(os.path.normpath(place))
-    resolved = place.resolve()
+    try:
+        resolved = place.resolve()
+    except (OSError, RuntimeError):  # before Python 3.13
+        raise OutputError(f"/pfs/out{shown}: links lead in a circle") from None
     if root not in (resolved, *resolved.parents):
         raise OutputError(f"/pfs/out{shown} links to {link.readlink()}, outside /pfs")
     if not resolved.exists():
