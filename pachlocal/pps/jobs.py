@@ -211,10 +211,10 @@ def progress(connection: Connection, job: JobInfo) -> Progress:
 
 
 def set_state(tx: Transaction, job: JobInfo, state: JobState) -> None:
-    """Move a job on; the first time it runs is when it started."""
+    """Move a job on, unless it has ended; the first time it runs is when it started."""
     tx.connection.execute(
-        "UPDATE jobs SET state = ?1, started = CASE WHEN ?1 = ?2 THEN COALESCE(started, ?3)"
-        " ELSE started END WHERE id = ?4",
+        "UPDATE jobs AS j SET state = ?1, started = CASE WHEN ?1 = ?2 THEN COALESCE(started, ?3)"
+        f" ELSE started END WHERE id = ?4 AND {_IS_UNFINISHED}",
         (int(state), int(JobState.RUNNING), tx.now, job.key),
     )
 
@@ -275,8 +275,8 @@ def _finish_meta(tx: Transaction, objects: Reader, job: JobInfo, meta: Root, err
 
 def _end(tx: Transaction, job: JobInfo, state: JobState, reason: str) -> JobInfo:
     tx.connection.execute(
-        "UPDATE jobs SET state = ?, reason = ?, started = COALESCE(started, ?), finished = ?"
-        " WHERE id = ?",
+        "UPDATE jobs AS j SET state = ?, reason = ?, started = COALESCE(started, ?), finished = ?"
+        f" WHERE id = ? AND {_IS_UNFINISHED}",
         (int(state), reason, tx.now, tx.now, job.key),
     )
     return by_key(tx.connection, job.key)
