@@ -109,26 +109,29 @@ def inspect_commit(
     if raw:
         print_raw([info], raw)
     else:
-        print_commit(info, full_timestamps, _provenance(session, info))
+        print_commit(info, full_timestamps, provenance_of(session, info))
 
 
-def _provenance(session: Session, info: pfs_pb2.CommitInfo) -> list[pfs_pb2.Commit]:
+def provenance_of(session: Session, info: pfs_pb2.CommitInfo) -> list[pfs_pb2.Commit]:
     """Find all that a commit was made from, the nearest first; on old servers, the nearest only."""
     if not info.direct_provenance:
         return []
-    repo = info.commit.repo
-    name = pfs_pb2.RepoPicker.RepoName(
-        project=pfs_pb2.ProjectPicker(name=repo.project.name), name=repo.name, type=repo.type
-    )
-    point = pfs_pb2.CommitPicker.CommitByGlobalId(
-        repo=pfs_pb2.RepoPicker(name=name), id=info.commit.id
-    )
-    request = pfs_pb2.WalkCommitProvenanceRequest(start=[pfs_pb2.CommitPicker(id=point)])
+    request = pfs_pb2.WalkCommitProvenanceRequest(start=[picker_of(info.commit)])
     try:
         found = [it.commit for it in session.server.pfs.WalkCommitProvenance(request)]
     except grpc.RpcError:
         found = []
     return [it for it in found if it != info.commit] or list(info.direct_provenance)
+
+
+def picker_of(commit: pfs_pb2.Commit) -> pfs_pb2.CommitPicker:
+    """Name a commit in the form that newer calls want."""
+    project = pfs_pb2.ProjectPicker(name=commit.repo.project.name)
+    name = pfs_pb2.RepoPicker.RepoName(
+        project=project, name=commit.repo.name, type=commit.repo.type
+    )
+    repo = pfs_pb2.RepoPicker(name=name)
+    return pfs_pb2.CommitPicker(id=pfs_pb2.CommitPicker.CommitByGlobalId(repo=repo, id=commit.id))
 
 
 @command("commit")

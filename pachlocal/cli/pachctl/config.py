@@ -51,15 +51,18 @@ class Settings:
     certificates: str = ""
 
 
-def load() -> Settings:
+def load(*, old_dialect: bool = False) -> Settings:
     """Find the server's address and the rest of the settings.
+
+    Args:
+        old_dialect: Look where 1.4 looked, too: in ADDRESS.
 
     Raises:
         CliError: The configuration file can't be read.
     """
     config = read_config()
     context = config.contexts.get(config.active, {})
-    address, origin = _find_address(config, context)
+    address, origin = _find_address(config, context, old_dialect)
     return Settings(
         address=address,
         origin=origin,
@@ -103,13 +106,15 @@ def _find_file() -> Path:
     return mounted if mounted.exists() else Path("~/.pachyderm/config.json").expanduser()
 
 
-def _find_address(config: Config, context: dict[str, Any]) -> tuple[str, str]:
+def _find_address(config: Config, context: dict[str, Any], old_dialect: bool) -> tuple[str, str]:
     # User code that calls pachctl means the server whose worker it runs in.
     port = os.environ.get("PEER_PORT")
     if port and os.environ.get("PACH_IN_WORKER", "").lower() in ("1", "t", "true"):
         return f"grpc://127.0.0.1:{port}", "PEER_PORT"
     if address := os.environ.get("PACHD_ADDRESS"):
         return address, "PACHD_ADDRESS"
+    if old_dialect and (address := os.environ.get("ADDRESS")):
+        return address, "ADDRESS"
     origin = f"{config.path}, context {config.active}"
     if address := _text(config, context, "pachd_address"):
         return address, origin

@@ -50,7 +50,7 @@ def diff_file(
     pairs = session.server.pfs.DiffFile(request)
     if not name_only:
         for pair in pairs:
-            _print_difference(session, pair)
+            print_difference(session, pair)
         return
     table = Table("OP\tSIZE   \tNAME")
     for pair in pairs:
@@ -63,7 +63,12 @@ def diff_file(
     table.flush()
 
 
-def _print_difference(session: Session, pair: pfs_pb2.DiffFileResponse) -> None:
+def print_difference(session: Session, pair: pfs_pb2.DiffFileResponse) -> None:
+    """Print how two versions of a file differ, line by line.
+
+    Raises:
+        CliError: There is no program that compares.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if pfs_pb2.FileType.FILE not in (pair.old_file.file_type, pair.new_file.file_type):

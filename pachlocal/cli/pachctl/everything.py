@@ -28,6 +28,11 @@ def delete_all(session: Session, yes: bool) -> None:
         if not confirm("Go on?"):
             print("Nothing was deleted.")
             return
+    delete_everything(session)
+
+
+def delete_everything(session: Session) -> None:
+    """Delete everything, unasked."""
     session.server.pps.DeleteAll(empty_pb2.Empty())
     session.server.pfs.DeleteAll(empty_pb2.Empty())
     session.server.transactions.DeleteAll(transaction_pb2.DeleteAllRequest())

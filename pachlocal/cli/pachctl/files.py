@@ -98,7 +98,20 @@ def inspect_file(session: Session, file: Reference, project: str | None, raw: st
 @pass_session
 def delete_file(session: Session, file: Reference, recursive: bool, project: str | None) -> None:
     """Delete a file: in the branch's open commit, or in a commit of its own."""
-    target = file.to_file(session.project(project))
+    remove(session, file.to_file(session.project(project)), recursive=recursive)
+
+
+def remove(session: Session, target: pfs_pb2.File, *, recursive: bool) -> None:
+    """Delete a file, or a directory.
+
+    Args:
+        session: The call's session.
+        target: What to delete.
+        recursive: It may be a directory.
+
+    Raises:
+        CliError: It is a directory, and may not be.
+    """
     # The server takes a path that isn't there, and a directory without -r, and does nothing.
     info = session.server.pfs.InspectFile(pfs_pb2.InspectFileRequest(file=target))
     if info.file_type == pfs_pb2.FileType.DIR and not recursive:

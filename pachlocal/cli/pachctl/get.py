@@ -46,6 +46,28 @@ def get_file(
 ) -> None:
     """Print a file, or write it or a directory to disk."""
     target = file.to_file(session.project(project))
+    get(session, target, output, recursive=recursive, offset=offset, progress=progress)
+
+
+def get(
+    session: Session,
+    target: pfs_pb2.File,
+    output: str | None,
+    *,
+    recursive: bool,
+    offset: int = 0,
+    progress: bool = True,
+) -> None:
+    """Print a file, or write it or a directory to disk.
+
+    Args:
+        session: The call's session.
+        target: What to get.
+        output: Where to; None is standard output.
+        recursive: It is a directory.
+        offset: Bytes to leave out.
+        progress: Show how far it is, on a terminal.
+    """
     if recursive:
         if not output:
             raise click.UsageError("-r needs to know where to: -o PATH.")

@@ -63,7 +63,7 @@ def job_table(
             info.job.pipeline.name,
             info.job.id,
             moment(info, "started", full_timestamps),
-            _duration(info),
+            duration(info),
             str(info.restart),
             _progress(info),
             size(info.stats.download_bytes),
@@ -75,7 +75,8 @@ def job_table(
     table.flush()
 
 
-def _duration(info: pps_pb2.JobInfo) -> str:
+def duration(info: pps_pb2.JobInfo) -> str:
+    """Write how long a job took; a dash while it goes on."""
     if not (info.HasField("started") and info.HasField("finished")):
         return "-"
     return span(seconds_of(info.finished) - seconds_of(info.started))
@@ -130,7 +131,7 @@ def print_job(info: pps_pb2.JobInfo, full_timestamps: bool) -> None:
     print(f"Project: {info.job.pipeline.project.name}")
     print(f"Started: {moment(info, 'started', full_timestamps)}")
     if info.HasField("finished"):
-        print(f"Duration: {_duration(info)}")
+        print(f"Duration: {duration(info)}")
     print(f"State: {job_state(info.state)}")
     print(f"Reason: {info.reason}")
     print(f"Processed: {info.data_processed}")
@@ -146,7 +147,7 @@ def print_job(info: pps_pb2.JobInfo, full_timestamps: bool) -> None:
     print(f"Datum Timeout: {limit(details, 'datum_timeout')}")
     print(f"Job Timeout: {limit(details, 'job_timeout')}")
     print("Worker Status:")
-    _print_workers(details.worker_status, full_timestamps)
+    print_workers(details.worker_status, full_timestamps)
     print(f"Restarts: {info.restart}")
     print(f"ParallelismSpec: {workers_wanted(details.parallelism_spec)}")
     print_resources(details)
@@ -161,7 +162,8 @@ def _span_of(value: Duration) -> str:
     return span(seconds_of(value))
 
 
-def _print_workers(statuses: Iterable[pps_pb2.WorkerStatus], full_timestamps: bool) -> None:
+def print_workers(statuses: Iterable[pps_pb2.WorkerStatus], full_timestamps: bool) -> None:
+    """Print what a job's workers do."""
     lines = ["WORKER\tJOB\tDATUM\tSTARTED\t"]
     for status in statuses:
         line = f"{status.worker_id}\t{status.job_id}\t"

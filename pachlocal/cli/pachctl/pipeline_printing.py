@@ -38,21 +38,27 @@ def pipeline_state(state: pps_pb2.PipelineState.ValueType) -> str:
     return paint(*_STATES[state]) if state in _STATES else "-"
 
 
-def input_in_short(source: pps_pb2.Input) -> str:
-    """Write what a pipeline reads in the form PROJECT/REPO:GLOB, combined by signs."""
+def input_in_short(source: pps_pb2.Input, *, projects: bool = True) -> str:
+    """Write what a pipeline reads in the form PROJECT/REPO:GLOB, combined by signs.
+
+    Args:
+        source: What it reads.
+        projects: Whether to name the projects.
+    """
     if source.HasField("pfs"):
-        return f"{source.pfs.project}/{source.pfs.repo}:{source.pfs.glob}"
+        name = f"{source.pfs.repo}:{source.pfs.glob}"
+        return f"{source.pfs.project}/{name}" if projects else name
     if source.HasField("cron"):
         return f"{source.cron.name}:{source.cron.spec}"
-    for parts, sign in (
-        (source.cross, " ⨯ "),  # noqa: RUF001  # the sign that Pachyderm prints
-        (source.join, " ⋈ "),
-        (source.union, " ∪ "),  # noqa: RUF001
+    for parts, start, sign in (
+        (source.cross, "(", " ⨯ "),  # noqa: RUF001  # the sign that Pachyderm prints
+        (source.join, "(", " ⋈ "),
+        (source.union, "(", " ∪ "),  # noqa: RUF001
+        (source.group, "(Group: ", ", "),
     ):
         if parts:
-            return "(" + sign.join(map(input_in_short, parts)) + ")"
-    if source.group:
-        return "(Group: " + ", ".join(map(input_in_short, source.group)) + ")"
+            shown = (input_in_short(it, projects=projects) for it in parts)
+            return f"{start}{sign.join(shown)})"
     return "none"
 
 

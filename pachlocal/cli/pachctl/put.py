@@ -64,7 +64,7 @@ def put_file(
     A file that is there is replaced. Without a path, a source keeps its name; with one, a single
     source gets that path, and several go below it.
     """
-    names = _listed(input_file) if input_file else list(sources or [STDIN])
+    names = sources_in(input_file) if input_file else list(sources or [STDIN])
     put_sources(
         session,
         file,
@@ -120,7 +120,15 @@ def put_sources(
         upload.run(session.server, grpc.Compression.Gzip if compress else None)
 
 
-def _listed(input_file: str) -> list[str]:
+def sources_in(input_file: str) -> list[str]:
+    """Read a list of sources, one a line.
+
+    Args:
+        input_file: A file, a URL, or - for standard input.
+
+    Raises:
+        CliError: It can't be fetched.
+    """
     if is_url(input_file):
         text = _fetch(input_file)
     elif input_file == STDIN:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from pachlocal.cli.pachctl.options import CONTEXT_SETTINGS, global_options
+from pachlocal.cli.pachctl.v14.table import PLACES as _OLD_COMMANDS
 
 # Plural forms are as good as singular ones.
 _SYNONYMS = {
@@ -153,9 +154,19 @@ _COMMANDS = {"fsck": "fsck:fsck", "logs": "logs:logs", "version": "version:versi
 class LazyGroup(click.Group):
     """A group that knows where its commands are and imports them one by one."""
 
-    def __init__(self, *, places: Mapping[str, str], **kwargs: Any) -> None:
+    def __init__(
+        self, *, places: Mapping[str, str], unlisted: Mapping[str, str] | None = None, **kwargs: Any
+    ) -> None:
+        """Make a group.
+
+        Args:
+            places: Where commands are, by their names.
+            unlisted: The same for commands that help doesn't list.
+            **kwargs: What click.Group takes.
+        """
         super().__init__(context_settings=CONTEXT_SETTINGS, **kwargs)
         self._places = places
+        self._unlisted = unlisted or {}
         self.params.extend(global_options())
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -164,7 +175,7 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Find a command, importing its module."""
-        place = self._places.get(_SYNONYMS.get(cmd_name, cmd_name))
+        place = self._places.get(_SYNONYMS.get(cmd_name, cmd_name)) or self._unlisted.get(cmd_name)
         if place is None:
             return super().get_command(ctx, cmd_name)
         module, name = place.split(":")
@@ -176,6 +187,7 @@ def _build() -> LazyGroup:
     group = LazyGroup(
         name="pachctl",
         places=_COMMANDS,
+        unlisted=_OLD_COMMANDS,
         help="Work with Pachyderm: version data, and run pipelines on what changes.\n\n"
         "The server is looked for at PACHD_ADDRESS, then in the active context of PACH_CONFIG "
         "(~/.pachyderm/config.json), then at grpc://127.0.0.1:30650.",

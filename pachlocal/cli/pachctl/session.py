@@ -17,12 +17,13 @@ class Session:
 
     def __init__(self) -> None:
         self.verbose = False
+        self.old_dialect = False  # whether it is a command of 1.4
         self.joined = ""  # the id of the transaction that this call's writes are added to
 
     @cached_property
     def settings(self) -> Settings:
         """Where the server is and which project is meant, from environment and configuration."""
-        return load()
+        return load(old_dialect=self.old_dialect)
 
     @cached_property
     def server(self) -> Server:

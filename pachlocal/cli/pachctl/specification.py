@@ -54,7 +54,7 @@ def create_pipeline(
 ) -> None:
     """Make the pipelines that a file specifies."""
     for document in read_specs(path):
-        _submit(session, document, project, update=False, reprocess=False, dry_run=dry_run, raw=raw)
+        submit(session, document, project, update=False, reprocess=False, dry_run=dry_run, raw=raw)
 
 
 @command("pipeline")
@@ -75,21 +75,35 @@ def update_pipeline(
 ) -> None:
     """Change pipelines to what a file specifies."""
     for document in read_specs(path):
-        _submit(
+        submit(
             session, document, project, update=True, reprocess=reprocess, dry_run=dry_run, raw=raw
         )
 
 
-def _submit(
+def submit(
     session: Session,
     document: Document,
     project: str | None,
     *,
     update: bool,
     reprocess: bool,
-    dry_run: bool,
-    raw: str | None,
+    dry_run: bool = False,
+    raw: str | None = None,
 ) -> None:
+    """Send a specification to the server.
+
+    Args:
+        session: The call's session.
+        document: The specification.
+        project: What --project says.
+        update: Change the pipeline instead of making it.
+        reprocess: Do the work on data that was processed before again.
+        dry_run: Only print what it would be.
+        raw: The format of that.
+
+    Raises:
+        CliError: The specification is of another project.
+    """
     pipeline = dict(document.spec["pipeline"])
     named = document.request.pipeline.project.name
     if project and named and project != named:
@@ -174,7 +188,7 @@ def edit_pipeline(
     if documents[0].spec == old:
         print("Nothing was changed.")
         return
-    _submit(
+    submit(
         session,
         documents[0],
         info.pipeline.project.name,

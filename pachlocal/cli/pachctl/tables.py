@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
 _PAGE = 50  # lines after which the header comes again
+_LONG_PAGE = 10_000  # lines that are lined up together where it doesn't
 _ESCAPES = re.compile("\x1b\\[[0-9;]*m")
 _BLANKS = str.maketrans("\t\r\n", "   ")
 
@@ -50,15 +51,29 @@ def _width(cell: str) -> int:
 class Table:
     """Prints rows under a header, page by page, so that a million of them need little memory."""
 
-    def __init__(self, header: str, *, live: bool = False) -> None:
+    def __init__(
+        self,
+        header: str,
+        *,
+        live: bool = False,
+        minimum: int = 0,
+        padding: int = 1,
+        repeat: bool = True,
+    ) -> None:
         """Start a table.
 
         Args:
             header: The titles, with a tab behind each that is padded.
             live: Print every row when it comes. Columns then grow as they have to.
+            minimum: The least width of a column, padding included.
+            padding: Blanks behind the widest cell.
+            repeat: Print the header again on every page.
         """
         self._header = header
         self._live = live
+        self._minimum, self._padding = minimum, padding
+        self._page = _PAGE if repeat else _LONG_PAGE
+        self._repeat = repeat
         self._lines = [header]
         self._widths = [_width(title) for title in header.split("\t")[:-1]]
 
@@ -73,14 +88,14 @@ class Table:
         if self._live:
             self._print_now(line)
             return
-        if len(self._lines) >= _PAGE:
+        if len(self._lines) >= self._page:
             self.flush()
-            self._lines = [self._header]
+            self._lines = [self._header] if self._repeat else []
         self._lines.append(line)
 
     def flush(self) -> None:
         """Print what is left."""
-        for line in align(self._lines):
+        for line in align(self._lines, self._minimum, self._padding):
             sys.stdout.write(line + "\n")
         self._lines = []
 
@@ -89,7 +104,7 @@ class Table:
         self._widths = [max(pair) for pair in zip_longest(self._widths, cells, fillvalue=0)]
         # A line of the widths known so far makes room, and isn't printed.
         room = "".join(" " * width + "\t" for width in self._widths)
-        *lines, _ = align([*self._lines, line, room])
+        *lines, _ = align([*self._lines, line, room], self._minimum, self._padding)
         self._lines = []
         sys.stdout.write("".join(text + "\n" for text in lines))
         sys.stdout.flush()

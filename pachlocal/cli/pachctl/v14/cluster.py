@@ -1,0 +1,47 @@
+"""Commands on the server as a whole, as in 1.4."""
+
+from __future__ import annotations
+
+import click
+
+from pachlocal.cli.pachctl.errors import CliError
+from pachlocal.cli.pachctl.everything import delete_everything
+from pachlocal.cli.pachctl.options import pass_session
+from pachlocal.cli.pachctl.printing import confirm
+from pachlocal.cli.pachctl.session import Session
+from pachlocal.cli.pachctl.v14.options import old_command
+from pachlocal.cli.pachctl.v14.printing import size
+
+
+@old_command("delete-all")
+@click.option("-y", "--yes", is_flag=True, help="Don't ask.")
+@pass_session
+def delete_all(session: Session, yes: bool) -> None:
+    """Delete everything: repos, commits, files, pipelines, jobs."""
+    question = f"All repos, pipelines and jobs on {session.server.address} go. Go on?"
+    if yes or confirm(question):
+        delete_everything(session)
+    else:
+        print("Nothing was deleted.")
+
+
+@old_command("garbage-collect")
+@pass_session
+def garbage_collect(session: Session) -> None:
+    """Free the space of files that no commit has any more."""
+    local = session.server.local
+    if local is None:
+        raise CliError("this server frees space by itself")
+    from pachlocal.proto import local_pb2
+
+    answer = local.CollectGarbage(local_pb2.CollectGarbageRequest())
+    if not answer.complete:
+        raise CliError("writes are under way that take long; try again after them")
+    print(f"Freed {answer.objects} objects, {size(answer.size_bytes)}")
+
+
+@old_command("port-forward")
+@pass_session
+def port_forward(session: Session) -> None:
+    """Say where the server answers: it can be reached as it is."""
+    print(f"There is nothing to forward: the server answers at {session.server.address}")
