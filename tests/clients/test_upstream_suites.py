@@ -24,7 +24,6 @@ _TIMEOUT_S = 900
 
 _INTERNET = "the server fetches a page from the internet"
 _FIXED_PORT = "dials localhost:30650, whoever answers there"
-_SECRETS = "secrets are not served"
 _SPOUTS = "spouts are not served"
 _BATCHING = "needs an image of the project that tests it"
 _CHUNKS = "the client reads chunks from an object store next to the server"
@@ -55,7 +54,6 @@ SUITES = [
             "test_pfs.py::test_put_file_url": _INTERNET,
             "test_pfs.py::test_put_file_empty": _INTERNET,
             "test_pfs.py::test_put_file_atomic": _INTERNET,
-            "test_pps.py::test_secrets": _SECRETS,
             "test_spout.py": _SPOUTS,
             "test_worker.py": _BATCHING,
         },
@@ -65,7 +63,6 @@ SUITES = [
         "pachyderm/python-sdk/tests",
         {
             "test_pfs.py::TestModifyFile::test_put_file_url": _INTERNET,
-            "test_pps.py::TestUnitMisc::test_secrets": _SECRETS,
             "test_cdr.py": _CHUNKS,
             "test_storage.py": _CHUNKS,
         },
