@@ -5,10 +5,9 @@ from __future__ import annotations
 import io
 import os
 import shutil
-import subprocess
 import tarfile
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -71,6 +70,14 @@ class Images:
         self._names.append(name)
         return name
 
+    def has(self, name: str) -> bool:
+        """Says whether an image is here."""
+        try:
+            self.api.inspect_image(name)
+        except docker.errors.ImageNotFound:
+            return False
+        return True
+
     def end(self) -> None:
         for name in self._names:
             self.api.remove_image(name, force=True)
@@ -84,12 +91,6 @@ def images() -> Iterator[Images]:
         yield made
     finally:
         made.end()
-
-
-def built(names: Sequence[str]) -> bool:
-    """Says whether images are here."""
-    found = subprocess.run(["docker", "image", "inspect", *names], capture_output=True)
-    return found.returncode == 0
 
 
 def _missing(reason: str) -> Any:
