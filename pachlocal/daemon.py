@@ -22,6 +22,7 @@ from pathlib import Path
 from pachlocal import __version__
 from pachlocal.api.pfs.sources import Sources
 from pachlocal.api.server import AddressInUseError, Server
+from pachlocal.api.worker import WorkerDoor
 from pachlocal.errors import PachError, RuntimeUnavailableError
 from pachlocal.pfs.filesystem import FileSystem
 from pachlocal.pps.logs import LogWriter
@@ -79,6 +80,7 @@ def _running(arguments: argparse.Namespace) -> Iterator[str]:
     root: Path = arguments.root
     with ExitStack() as stack:
         root.mkdir(parents=True, exist_ok=True)
+        root.chmod(0o700)  # secrets lie in it
         lock = StoreLock(root)
         stack.callback(lock.release)
         (root / _NOTE).unlink(missing_ok=True)  # of a daemon that was killed
@@ -87,8 +89,7 @@ def _running(arguments: argparse.Namespace) -> Iterator[str]:
         runtime = _runtime(arguments, stack)
         logs = LogWriter(files.database)
         stack.callback(logs.close)
-        root.chmod(0o700)  # secrets lie in it
-        scheduler = Scheduler(files, runtime, logs)
+        scheduler = Scheduler(files, runtime, logs, WorkerDoor())
         server = Server(files, scheduler, Sources(arguments.share))
         port = server.bind(arguments.address)
         host = arguments.address.rpartition(":")[0]

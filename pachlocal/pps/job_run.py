@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 
 from pachlocal.errors import NotFoundError
@@ -13,6 +14,7 @@ from pachlocal.pfs import commits
 from pachlocal.pfs.filesystem import FileSystem
 from pachlocal.pfs.records import CommitInfo
 from pachlocal.pps import datum_store, jobs, secrets
+from pachlocal.pps.batching import Door
 from pachlocal.pps.datum_store import DatumInfo, load_files
 from pachlocal.pps.inputs import pfs_inputs
 from pachlocal.pps.jobs import JobInfo
@@ -40,6 +42,7 @@ class Crew:
         slots: Its workers.
         peer: Variables that tell a program in a worker where the server is.
         stopping: Set when the daemon or the pipeline stops: a job is left as it is.
+        door: How programs ask for datums; without one there is no datum batching.
     """
 
     files: FileSystem
@@ -48,6 +51,7 @@ class Crew:
     slots: Sequence[WorkerSlot]
     peer: Mapping[str, str]
     stopping: threading.Event
+    door: Door | None = None
 
 
 class JobRun:
@@ -134,7 +138,6 @@ class JobRun:
     def _work(self, slot: WorkerSlot) -> None:
         """Process datums in one worker until none is left."""
         pipeline = self._crew.pipeline
-        leaves = list(pfs_inputs(pipeline.spec.input))
         with self._files.snapshot() as connection:
             hidden = secrets.variables(connection, pipeline.spec.transform.secrets)
         processor = Processor(
@@ -146,7 +149,13 @@ class JobRun:
             self._leaving.is_set,
             slot.was_restarted,
             hidden,
+            self._crew.door,
         )
+        with closing(processor):
+            self._process_datums(slot, processor)
+
+    def _process_datums(self, slot: WorkerSlot, processor: Processor) -> None:
+        leaves = list(pfs_inputs(self._crew.pipeline.spec.input))
         while (datum := self._take()) is not None:
             files = load_files(datum.files, leaves, self._commit)
             with ObjectWriter(self._files.objects) as objects:

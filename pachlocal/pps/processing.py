@@ -10,6 +10,7 @@ from typing import TypeVar
 from pachlocal.errors import PachError
 from pachlocal.pfs.tree import Root
 from pachlocal.pps import layout
+from pachlocal.pps.batching import Batch, Door
 from pachlocal.pps.datum_store import Stats
 from pachlocal.pps.datums import Datum, datum_id
 from pachlocal.pps.jobs import JobInfo
@@ -52,6 +53,7 @@ class Processor:
         stopped: Whether the job has been ended meanwhile.
         restarted: Whether somebody asked for the datum to begin anew; tells it once.
         secrets: Variables that only the command gets: `/pfs/.env` doesn't list them.
+        door: How a program asks for datums, if there is to be datum batching.
     """
 
     objects: ObjectStore
@@ -62,6 +64,13 @@ class Processor:
     stopped: Callable[[], bool]
     restarted: Callable[[], bool]
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    door: Door | None = None
+    _batch: Batch | None = field(default=None, init=False)
+
+    def close(self) -> None:
+        """End what still runs; it waits for a datum that doesn't come."""
+        if self._batch is not None:
+            self._batch.stop()
 
     def process(self, datum: Datum, journal: Journal, objects: ObjectWriter) -> Result:
         """Run the pipeline's command on a datum, up to `datum_tries` times.
@@ -89,9 +98,7 @@ class Processor:
         journal.worker(f"beginning to process datum, try {attempt} of {spec.datum_tries}")
         laid, size_in = _timed(lambda: self._lay_out(datum, env))
         journal.worker("beginning to run user code")
-        ran, outcome = _timed(
-            lambda: self._run(spec.transform.cmd, spec.transform.stdin, env, journal)
-        )
+        ran, outcome = _timed(lambda: self._run_user_code(env, journal))
         failure = self._failure(outcome)
         if failure is None:
             journal.worker(f"finished running user code after {ran / 1e9:.3f} seconds")
@@ -102,6 +109,8 @@ class Processor:
                 return Result(DatumState.SUCCESS, output, attempt, stats)
             except (PachError, OSError) as error:
                 failure = f"output could not be stored: {error}"
+        if self._batch is not None:
+            self._batch.stop()
         if self.restarted() and not self.stopped():
             journal.worker("datum begins anew, as asked for")
             return Result(DatumState.UNKNOWN, None, attempt, Stats())
@@ -112,18 +121,33 @@ class Processor:
     def _lay_out(self, datum: Datum, env: Mapping[str, str]) -> int:
         return layout.lay_out(self.objects, datum, self.worker.pfs, env)
 
+    def _run_user_code(self, env: Mapping[str, str], journal: Journal) -> Outcome:
+        transform = self.pipeline.spec.transform
+        if not transform.datum_batching:
+            return self._run(transform.cmd, transform.stdin, env, journal)
+        if self.door is None:
+            return Outcome(1, "this daemon serves no datum batching")
+        if self._batch is None:
+            invocation = self._invocation(transform.cmd, transform.stdin, self._common())
+            self._batch = Batch(self.worker, self.door, invocation)
+        return self._batch.process(env, journal.user)
+
     def _run(
         self, cmd: tuple[str, ...], stdin: tuple[str, ...], env: Mapping[str, str], journal: Journal
     ) -> Outcome:
+        return self.worker.run(self._invocation(cmd, stdin, env), journal.user)
+
+    def _invocation(
+        self, cmd: tuple[str, ...], stdin: tuple[str, ...], env: Mapping[str, str]
+    ) -> Invocation:
         spec = self.pipeline.spec
-        invocation = Invocation(
+        return Invocation(
             cmd=cmd,
             stdin="".join(f"{line}\n" for line in stdin).encode(),
             env={**self.secrets, **env},
             working_dir=spec.transform.working_dir,
             timeout_s=spec.datum_timeout_s,
         )
-        return self.worker.run(invocation, journal.user)
 
     def _failure(self, outcome: Outcome) -> str | None:
         if outcome.error is not None:
@@ -143,18 +167,7 @@ class Processor:
 
     def _environment(self, datum: Datum) -> dict[str, str]:
         """Return the variables that a command gets, the datum's own last: they win."""
-        spec = self.pipeline.spec
-        env = {
-            **spec.transform.env,
-            **self.peer,
-            "PACH_IN_WORKER": "true",
-            "PACH_JOB_ID": self.job.id,
-            "PACH_OUTPUT_COMMIT_ID": self.job.id,
-            "PACH_DATUM_ID": datum_id(datum).hex(),
-            "PPS_PROJECT_NAME": spec.project,
-            "PPS_PIPELINE_NAME": spec.name,
-            "PPS_SPEC_COMMIT": self.pipeline.spec_commit,
-        }
+        env = {**self._common(), "PACH_DATUM_ID": datum_id(datum).hex()}
         for file in datum:
             name = file.input.name
             env[name] = f"/pfs/{name}{file.path.rstrip('/')}"
@@ -164,6 +177,20 @@ class Processor:
             if file.group_key:
                 env[f"PACH_DATUM_{name}_GROUP_BY"] = file.group_key
         return env
+
+    def _common(self) -> dict[str, str]:
+        """Return the variables that are the same for all datums of the job."""
+        spec = self.pipeline.spec
+        return {
+            **spec.transform.env,
+            **self.peer,
+            "PACH_IN_WORKER": "true",
+            "PACH_JOB_ID": self.job.id,
+            "PACH_OUTPUT_COMMIT_ID": self.job.id,
+            "PPS_PROJECT_NAME": spec.project,
+            "PPS_PIPELINE_NAME": spec.name,
+            "PPS_SPEC_COMMIT": self.pipeline.spec_commit,
+        }
 
 
 def _timed(action: Callable[[], _T]) -> tuple[int, _T]:

@@ -11,6 +11,7 @@ from pachlocal.errors import ImageUnavailableError, NotFoundError, PachError
 from pachlocal.pfs import commits
 from pachlocal.pfs.filesystem import FileSystem
 from pachlocal.pps import jobs, pipelines, secrets
+from pachlocal.pps.batching import Door
 from pachlocal.pps.job_run import Crew, JobRun
 from pachlocal.pps.jobs import JobInfo
 from pachlocal.pps.logs import LogLine, LogWriter
@@ -34,6 +35,7 @@ class PipelineRunner:
         logs: LogWriter,
         pipeline: PipelineInfo,
         peer: Mapping[str, str],
+        door: Door | None,
     ) -> None:
         self.pipeline = pipeline
         self._files = files
@@ -45,7 +47,7 @@ class PipelineRunner:
             WorkerSlot(runtime, pipeline, number, self._secret_folders)
             for number in range(pipeline.spec.workers)
         )
-        self._crew = Crew(files, logs, pipeline, self._slots, peer, self._stopping)
+        self._crew = Crew(files, logs, pipeline, self._slots, peer, self._stopping, door)
         self._thread = threading.Thread(target=self._run, name=f"pipeline {pipeline.spec.repo}")
         self._thread.start()
 

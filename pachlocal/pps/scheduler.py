@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from pachlocal.pfs.filesystem import FileSystem
 from pachlocal.pps import jobs, pipelines
+from pachlocal.pps.batching import Door
 from pachlocal.pps.clock import Clock
 from pachlocal.pps.logs import LogWriter
 from pachlocal.pps.runner import PipelineRunner
@@ -21,8 +22,19 @@ class Scheduler:
     one ended. One thread starts and stops the runners.
     """
 
-    def __init__(self, files: FileSystem, runtime: Runtime, logs: LogWriter) -> None:
+    def __init__(
+        self, files: FileSystem, runtime: Runtime, logs: LogWriter, door: Door | None = None
+    ) -> None:
+        """Take what is needed; nothing runs before `start`.
+
+        Args:
+            files: The store.
+            runtime: What runs commands.
+            logs: Where lines go.
+            door: How programs ask for datums; without one there is no datum batching.
+        """
         self._files = files
+        self._door = door
         self._runtime = runtime
         self._logs = logs
         self._peer: Mapping[str, str] = {}
@@ -93,5 +105,5 @@ class Scheduler:
         for key, info in wanted.items():
             if key not in self._runners:
                 self._runners[key] = PipelineRunner(
-                    self._files, self._runtime, self._logs, info, self._peer
+                    self._files, self._runtime, self._logs, info, self._peer, self._door
                 )

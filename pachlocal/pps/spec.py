@@ -59,6 +59,7 @@ class Transform:
     working_dir: str | None
     user: str | None
     secrets: tuple[SecretMount, ...] = ()
+    datum_batching: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +182,7 @@ def parse(spec: Json) -> PipelineSpec:
             accept_return_code=frozenset(map(int, transform.get("accept_return_code", ()))),
             working_dir=transform.get("working_dir") or None,
             user=transform.get("user") or None,
+            datum_batching=transform.get("datum_batching", False),
             secrets=tuple(
                 SecretMount(
                     mount["name"],
@@ -213,8 +215,6 @@ def _check_transform(spec: Json) -> None:
         raise InvalidArgumentError(
             "transform.cmd is missing: invalid pipeline transform, no command specified"
         )
-    if transform.get("datum_batching"):
-        raise UnsupportedError("transform.datum_batching is not served yet")
     _check_secrets(transform.get("secrets", ()))
 
 

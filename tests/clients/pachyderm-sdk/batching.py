@@ -1,0 +1,23 @@
+"""User code of a pipeline with datum batching; fails on files named bad, and counts its starts."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from pachyderm_sdk import batch_all_datums
+
+with Path(sys.argv[1]).open("a") as starts:
+    starts.write("started\n")
+
+
+@batch_all_datums
+def main():
+    (file,) = Path("/pfs/data").iterdir()
+    assert os.environ["data"] == str(file)  # noqa: SIM112 - the input's name
+    if file.name == "bad":
+        raise ValueError("bad file")
+    shutil.copy(file, "/pfs/out")
+
+
+main()

@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pps_world import KilledError, Run, World, copy, make_spec, pfs_input
+
+from pachlocal.errors import ConflictError
+from pachlocal.pfs.filesystem import FileSystem
+from pachlocal.pps.batching import Desk
+from pachlocal.pps.jobs import JobInfo
+from pachlocal.pps.logs import LogFilter, LogWriter
+from pachlocal.pps.scheduler import Scheduler
+from pachlocal.pps.states import DatumState, JobState
+
+
+class FakeDoor:
+    """Desks by port number."""
+
+    def __init__(self) -> None:
+        self.desks: dict[int, Desk] = {}
+        self.opened = 0
+
+    @contextmanager
+    def open(self, desk: Desk) -> Iterator[int]:
+        self.opened += 1
+        port = self.opened
+        self.desks[port] = desk
+        yield port
+        del self.desks[port]
+
+
+class Caller:
+    """A program's call that hangs up when the program is killed."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def is_there(self) -> bool:
+        return not self._run.killed
+
+    def when_gone(self, tell: Callable[[], None]) -> None:
+        def watch() -> None:
+            with self._run.changed:
+                self._run.changed.wait_for(lambda: self._run.killed)
+            tell()
+
+        threading.Thread(target=watch, daemon=True).start()
+
+
+class BatchWorld(World):
+    """A store whose programs can ask for datums."""
+
+    def _open(self) -> None:
+        self.door = FakeDoor()
+        self.files = FileSystem(self._root)
+        self.logs = LogWriter(self.files.database)
+        self.scheduler = Scheduler(self.files, self.runtime, self.logs, self.door)
+        self.scheduler.start({})
+
+    def ask(self, run: Run, error: str = "") -> dict[str, str]:
+        """Call for the next datum as a program does."""
+        port = int(run.invocation.env["PPS_WORKER_GRPC_PORT"])
+        try:
+            lines = self.door.desks[port].next_datum(error, Caller(run))
+        except ConflictError:
+            raise KilledError from None
+        return dict(line.split("=", 1) for line in lines)
+
+    def run(self, program: Callable[[Run], int | None], count: int, **more: Any) -> JobInfo:
+        """Run a batching program on so many files."""
+        self.runtime.programs["batch"] = program
+        self.make_repos("data")
+        transform = {"datum_batching": True, **more.pop("transform", {})}
+        spec = make_spec("p", pfs_input("data"), "batch", transform=transform, **more)
+        self.create(spec)
+        self.put("data", {f"/{number}": str(number).encode() for number in range(count)})
+        return self.wait("p")
+
+    def messages(self, job: JobInfo, *, user: bool) -> list[str]:
+        self.logs.close()
+        self.logs = LogWriter(self.files.database)
+        lines = self.log(LogFilter(job=job.key, master=False))
+        return [line.message for line in lines if line.user is user]
+
+
+@pytest.fixture
+def batch(tmp_path: Path) -> Iterator[BatchWorld]:
+    world = BatchWorld(tmp_path)
+    yield world
+    world.close()
+
+
+def test_a_program_is_started_once_and_works_on_one_datum_after_the_other(
+    batch: BatchWorld,
+) -> None:
+    environments = []
+
+    def program(run: Run) -> None:
+        while True:
+            environments.append(batch.ask(run))
+            copy(run)
+
+    job = batch.run(program, 3)
+    assert (job.state, batch.counts(job)) == (JobState.SUCCESS, {"total": 3, "processed": 3})
+    assert batch.content("p") == {"/0": b"0", "/1": b"1", "/2": b"2"}
+    assert len(batch.runtime.runs) == 1
+    assert [env["data"] for env in environments] == ["/pfs/data/0", "/pfs/data/1", "/pfs/data/2"]
+    assert [env["PACH_DATUM_ID"] for env in environments] == [
+        datum.id.hex() for datum in batch.datums(job)
+    ]
+    assert "PACH_DATUM_ID" not in batch.runtime.runs[0].invocation.env
+    assert batch.door.desks == {}
+
+
+def test_each_worker_has_a_program_of_its_own(batch: BatchWorld) -> None:
+    both = threading.Barrier(2)
+
+    def program(run: Run) -> None:
+        batch.ask(run)
+        both.wait(30)
+        copy(run)
+        while True:
+            batch.ask(run)
+            copy(run)
+
+    job = batch.run(program, 4, parallelism_spec={"constant": "2"})
+    assert batch.counts(job) == {"total": 4, "processed": 4}
+    assert len(batch.runtime.runs) == 2
+
+
+def test_an_error_fails_the_try_and_starts_the_program_anew(batch: BatchWorld) -> None:
+    def program(run: Run) -> None:
+        error = ""
+        while True:
+            batch.ask(run, error)
+            fails = list(run.inputs) == ["data/1"] and len(batch.runtime.runs) < 3
+            error = "ValueError('odd')" if fails else ""
+            copy(run)
+
+    job = batch.run(program, 3, datum_tries="3")
+    assert batch.counts(job) == {"total": 3, "processed": 3}
+    assert [datum.attempts for datum in batch.datums(job)] == [1, 3, 1]
+    assert len(batch.runtime.runs) == 3
+    assert batch.messages(job, user=False).count("datum failed: ValueError('odd')") == 2
+
+
+def test_what_fails_in_all_tries_fails_the_job(batch: BatchWorld) -> None:
+    def program(run: Run) -> None:
+        error = ""
+        while True:
+            batch.ask(run, error)
+            error = "no"
+
+    job = batch.run(program, 2, datum_tries="2")
+    assert (job.state, batch.counts(job)) == (JobState.FAILURE, {"total": 2, "failed": 2})
+    assert job.reason == f"datum {batch.datums(job)[0].id.hex()} failed"
+
+
+def test_err_cmd_runs_after_a_failure(batch: BatchWorld) -> None:
+    def program(run: Run) -> None:
+        batch.ask(run, "")
+        batch.ask(run, "no")
+
+    batch.runtime.programs["clean up"] = lambda _: None
+    job = batch.run(program, 1, transform={"err_cmd": ["clean up"]})
+    assert (job.state, batch.counts(job)) == (JobState.SUCCESS, {"total": 1, "recovered": 1})
+    assert [run.invocation.cmd[0] for run in batch.runtime.runs] == ["batch", "clean up"]
+
+
+@pytest.mark.parametrize(
+    ("asks", "code", "reason"),
+    [
+        (0, 0, "user code exited prematurely"),
+        (1, 0, "user code exited prematurely"),
+        (0, 3, "the command ended with exit code 3"),
+        (1, 3, "the command ended with exit code 3"),
+    ],
+)
+def test_a_program_that_ends_by_itself_has_failed(
+    batch: BatchWorld, asks: int, code: int, reason: str
+) -> None:
+    def program(run: Run) -> int:
+        for _ in range(asks):
+            batch.ask(run)
+        return code
+
+    job = batch.run(program, 1, transform={"accept_return_code": ["3"]})
+    assert (job.state, batch.counts(job)) == (JobState.FAILURE, {"total": 1, "failed": 1})
+    assert f"datum failed: {reason}" in batch.messages(job, user=False)
+
+
+def test_output_belongs_to_the_datum_at_work(batch: BatchWorld) -> None:
+    def program(run: Run) -> None:
+        run.say("loading")
+        while True:
+            env = batch.ask(run)
+            run.say(env["data"])
+
+    job = batch.run(program, 2)
+    batch.logs.close()
+    batch.logs = LogWriter(batch.files.database)
+    lines = [line for line in batch.log(LogFilter(job=job.key, master=False)) if line.user]
+    first, second = (datum.id for datum in batch.datums(job))
+    assert [(line.message, line.datum) for line in lines] == [
+        ("loading", first),
+        ("/pfs/data/0", first),
+        ("/pfs/data/1", second),
+    ]
+
+
+def test_the_time_limit_is_that_of_a_datum(batch: BatchWorld) -> None:
+    def program(run: Run) -> None:
+        while True:
+            batch.ask(run)
+            if list(run.inputs) == ["data/0"]:
+                run.wait_until(lambda: False)
+            copy(run)
+
+    job = batch.run(program, 2, datum_timeout="0.05s")
+    assert batch.counts(job) == {"total": 2, "processed": 1, "failed": 1}
+    assert "datum failed: datum timeout of 0.05s exceeded" in batch.messages(job, user=False)
+
+
+def test_a_job_that_is_stopped_ends_the_program(batch: BatchWorld) -> None:
+    def program(run: Run) -> None:
+        batch.ask(run)
+        batch.end(batch.job("p"))
+        run.wait_until(lambda: False)
+
+    job = batch.run(program, 1)
+    assert job.state is JobState.KILLED
+    batch.runtime.wait_until(lambda: batch.runtime.runs[0].killed)
+    assert batch.datums(job)[0].state is DatumState.UNKNOWN
+
+
+def test_the_program_is_started_anew_for_the_next_job(batch: BatchWorld) -> None:
+    def program(run: Run) -> None:
+        while True:
+            batch.ask(run)
+            copy(run)
+
+    batch.run(program, 1)
+    batch.put("data", {"/more": b""})
+    assert batch.counts(batch.succeed("p")) == {"total": 2, "processed": 1, "skipped": 1}
+    assert len(batch.runtime.runs) == 2
