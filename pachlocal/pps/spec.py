@@ -30,6 +30,7 @@ from pachlocal.runtime.contract import Resources
 
 MAX_PIPELINE_NAME = 51
 DEFAULT_DATUM_TRIES = 3
+DEFAULT_IMAGE = "ubuntu:20.04"
 EVERY_JOB, UNTIL_SUCCESS = "every_job", "until_success"
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)s")
@@ -145,7 +146,7 @@ def effective(user_spec: Json, now: int | None = None) -> Json:
     for field, instead in _UNSERVED.items():
         if spec.get(field):
             raise UnsupportedError(f"{field} needs a Pachyderm cluster; here: {instead}")
-    _check_transform(spec)
+    _complete_transform(spec)
     if not spec.get("input"):
         raise InvalidArgumentError("no input set")
     complete_input(spec["input"], Owner(project, name, time.time_ns() if now is None else now))
@@ -205,12 +206,11 @@ def parse(spec: Json) -> PipelineSpec:
     )
 
 
-def _check_transform(spec: Json) -> None:
+def _complete_transform(spec: Json) -> None:
     transform = spec.get("transform")
     if not transform:
         raise InvalidArgumentError("pipeline must specify a transform")
-    if not transform.get("image"):
-        raise InvalidArgumentError("transform.image is missing: no image to run the command in")
+    transform["image"] = transform.get("image") or DEFAULT_IMAGE
     if not transform.get("cmd"):
         raise InvalidArgumentError(
             "transform.cmd is missing: invalid pipeline transform, no command specified"
