@@ -13,12 +13,13 @@ from enum import Enum
 from itertools import islice
 
 from pachlocal.pfs import commits, tree
+from pachlocal.pfs.changes import Changes
+from pachlocal.pfs.entries import Entry, Kind, Root
 from pachlocal.pfs.filesystem import FileSystem
 from pachlocal.pfs.names import BranchName, RepoName
 from pachlocal.pfs.records import CommitInfo
 from pachlocal.pfs.scratch import Scratch
 from pachlocal.pfs.transaction import Transaction
-from pachlocal.pfs.tree import Changes, Entry, Kind, Root
 from pachlocal.pps import datum_store, jobs
 from pachlocal.pps.datums import Datum, enumerate_datums
 from pachlocal.pps.inputs import pfs_inputs
@@ -36,9 +37,12 @@ class Fate(Enum):
     """What would become of a datum."""
 
     RUN = "run"
-    SKIP = "skip"
     DEPEND = "depend"  # on what a pipeline upstream will make
+    SKIP = "skip"
     VANISH = "vanish"
+
+
+_ORDER = {fate: place for place, fate in enumerate(Fate)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ class Forecast:
         repo: The pipeline's output repo.
         version: Which version would run.
         counts: How many datums have which fate.
-        reasons: Why: how many datums, by fate and reason; the greatest number first.
+        reasons: Why: how many datums, by fate and reason, in that order, the most first.
         depends_on: The pipelines whose output isn't known: `RUN` is the least number, then.
         notes: What else is to be known, in words.
     """
@@ -185,7 +189,7 @@ class _Look:
             item.job.repo,
             item.job.version,
             self._counts,
-            tuple(sorted(reasons, key=lambda reason: -reason[2])),
+            tuple(sorted(reasons, key=lambda reason: (_ORDER[reason[0]], -reason[2]))),
             tuple(sorted(set(self._unknown.values()), key=str)),
             tuple(self._notes()),
         )
@@ -208,7 +212,7 @@ class _Look:
         if not decision.skipped:
             self._count(Fate.RUN, decision.why)
         elif waits:
-            why = f"{decision.why}, if {', '.join(waits)} does not change"
+            why = f"if {', '.join(waits)} changes; otherwise {decision.why}"
             self._count(Fate.DEPEND, why)
         else:
             self._count(Fate.SKIP, decision.why)

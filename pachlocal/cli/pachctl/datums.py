@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import click
 
+from pachlocal.cli.pachctl.beyond import reason_of, reasons
 from pachlocal.cli.pachctl.jobs import job_of
 from pachlocal.cli.pachctl.options import command, output_options, pass_session, project_option
 from pachlocal.cli.pachctl.printing import exact, paint, print_raw, seconds_of, size, span
@@ -36,6 +37,7 @@ _STATES = {
     help="Only datums in this state. May be given repeatedly.",
 )
 @click.option("-n", "--number", default=0, metavar="N", help="So many at most.")
+@click.option("--why", is_flag=True, help="Say of each why it ran or was skipped.")
 @project_option
 @output_options
 @pass_session
@@ -45,6 +47,7 @@ def list_datum(
     path: str | None,
     states: tuple[str, ...],
     number: int,
+    why: bool,
     project: str | None,
     raw: str | None,
 ) -> None:
@@ -65,14 +68,18 @@ def list_datum(
     if raw:
         print_raw(infos, raw)
         return
-    table = Table("ID\tFILES\tSTATUS\tTIME\t")
+    said = reasons(session, job_of(job, name)) if why and job is not None else None
+    table = Table("ID\tFILES\tSTATUS\tTIME\t" + ("WHY\t" if said else ""))
     for info in infos:
-        table.row(
+        cells = [
             info.datum.id or "-",
             ", ".join(_place(item.file) for item in info.data),
             paint(*_STATES[info.state]) if info.state in _STATES else "-",
             span(_seconds(info.stats)) if info.HasField("stats") else "-",
-        )
+        ]
+        if said is not None:  # in the same order, but of all datums
+            cells.append(next((text for id_, text in said if id_ == info.datum.id), "-"))
+        table.row(*cells)
     table.flush()
 
 
@@ -127,6 +134,8 @@ def inspect_datum(
     print(f"Job ID\t{info.datum.job.id}")
     print(f"Image ID\t{info.image_id}")
     print(f"State\t{pps_pb2.DatumState.Name(info.state)}")
+    if reason := reason_of(session, target):
+        print(f"Reason\t{reason}")
     print(f"Data Downloaded\t{size(stats.download_bytes)}")
     print(f"Data Uploaded\t{size(stats.upload_bytes)}")
     print(f"Total Time\t{exact(_seconds(stats))}")

@@ -93,6 +93,7 @@ _VERBS: dict[str, tuple[str, dict[str, str]]] = {
             "transaction": "transactions:delete_transaction",
         },
     ),
+    "debug": ("Take a datum along, to run it elsewhere.", {"datum": "capsule:debug_datum"}),
     "put": ("Write files into a repo.", {"file": "put:put_file"}),
     "get": ("Read files out of a repo.", {"file": "get:get_file"}),
     "find": ("Look for the commits that changed a file.", {"commit": "history:find_commit"}),
@@ -148,7 +149,13 @@ _CONFIG_VERBS = {
     "list": ("Print one line for each.", {"context": "contexts:list_context"}),
 }
 
-_COMMANDS = {"fsck": "fsck:fsck", "logs": "logs:logs", "version": "version:version"}
+_COMMANDS = {
+    "fsck": "fsck:fsck",
+    "logs": "logs:logs",
+    "plan": "plan:plan",
+    "version": "version:version",
+    "why": "why:why",
+}
 
 
 class LazyGroup(click.Group):

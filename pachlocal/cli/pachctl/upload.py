@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
-from google.protobuf.empty_pb2 import Empty
 
 from pachlocal.cli.pachctl.errors import CliError
 from pachlocal.cli.pachctl.progress import Progress
@@ -20,6 +20,8 @@ from pachlocal.proto.local_pb2 import ModifyFilesRequest
 
 if TYPE_CHECKING:
     from pachlocal.cli.pachctl.connection import Server
+
+_T = TypeVar("_T")
 
 _CHUNK = 1024 * 1024
 _FIRST_CHUNK = 64 * 1024  # most files are small, and making room for more takes time
@@ -53,7 +55,7 @@ class Upload:
         self._progress = progress
         self._append = append
         self._recursive = recursive
-        self._call: grpc.Future[Empty] | None = None
+        self._call: grpc.Future[Any] | None = None
         self._started = threading.Event()
         self._problem: Exception | None = None
 
@@ -71,19 +73,33 @@ class Upload:
         many = self._recursive or len(self._items) > 1
         local = server.local if many else None
         if local is not None:
-            self._call = local.ModifyFiles.future(self._guarded(), compression=compression)
+            self.send(partial(local.ModifyFiles.future, compression=compression))
         else:
-            each = chain.from_iterable(batch.requests for batch in self._guarded())
-            self._call = server.pfs.ModifyFile.future(each, compression=compression)
+            one_by_one = partial(server.pfs.ModifyFile.future, compression=compression)
+            self.send(
+                lambda batches: one_by_one(chain.from_iterable(it.requests for it in batches))
+            )
+
+    def send(self, start: Callable[[Iterator[ModifyFilesRequest]], grpc.Future[_T]]) -> _T:
+        """Send everything by a call, and return its answer.
+
+        Args:
+            start: Starts the call.
+
+        Raises:
+            CliError: A source can't be read.
+            grpc.RpcError: The server refused.
+        """
+        call = self._call = start(self._guarded())
         self._started.set()
         try:
-            self._call.result()
+            return call.result()
         except (grpc.RpcError, grpc.FutureCancelledError):
             if self._problem is not None:
                 raise self._problem from None
             raise
         finally:
-            self._call.cancel()  # without effect unless it was interrupted
+            call.cancel()  # without effect unless it was interrupted
 
     def _guarded(self) -> Iterator[ModifyFilesRequest]:
         # gRPC runs this in a thread of its own. To end the stream is to commit it, so on failure
