@@ -5,6 +5,7 @@ See https://docs.pachyderm.com/latest/build-dags/pipeline-spec/input/ for what t
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -20,7 +21,8 @@ from pachlocal.pfs.triggers import Trigger
 Json: TypeAlias = dict[str, Any]
 
 _COMBINED = ("cross", "union", "join", "group")
-_RESERVED_NAMES = ("out", ".env")
+_RESERVED_NAMES = ("out", ".env", ".", "..")
+_FOLDER_NAME = re.compile(r"[ -.0-~]+")  # printable ASCII without `/`: a folder below /pfs
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +235,7 @@ def _complete_cron(cron: Json, where: str, owner: Owner) -> None:
 
 
 def _check_reserved(name: str, where: str) -> None:
-    if name in _RESERVED_NAMES:
+    if name in _RESERVED_NAMES or not _FOLDER_NAME.fullmatch(name):
         raise InvalidArgumentError(f"{where}: input cannot be named {name}")
 
 
