@@ -158,6 +158,32 @@ def test_who_runs_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
     assert access_to(Image("", {"HOME": "/h"}), None, rootless=False).home == ""
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="another daemon does that all the time")
+def test_what_another_user_left_is_given_to_a_daemon_without_rights(
+    open_worker: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 8)
+    monkeypatch.setattr(os, "getgid", lambda: 9)
+    worker = open_worker(user="4321:99")
+    (worker.pfs / "out").mkdir()
+    for script, timeout_s in (("mkdir /pfs/out/a", None), ("mkdir /pfs/out/b; yes", 0.2)):
+        run(worker, "sh", "-c", script, timeout_s=timeout_s)
+    for name in ("a", "b"):
+        left = (worker.pfs / "out" / name).stat()
+        assert (left.st_uid, left.st_gid) == (8, 9)
+
+
+def test_what_it_left_can_not_be_given_without_the_program_for_it(
+    images: Images, open_worker: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = images.make(applets="cat sh")
+    monkeypatch.setattr(os, "getuid", lambda: 8)
+    outcome, _ = run(open_worker(image, user="4321"), "sh", "-c", "exit 0")
+    assert outcome.exit_code == 137
+    assert "its user's files can't be given to the daemon's: " in (outcome.error or "")
+    assert 'exec: "chown": executable file not found' in (outcome.error or "")
+
+
 def test_limits_and_requests_reach_docker(images: Images, open_worker: Open) -> None:
     worker = open_worker(limits=Resources(0.5, 64 << 20), requests=Resources(0.25, 32 << 20))
     host = images.api.inspect_container(container_of(images, worker))["HostConfig"]
