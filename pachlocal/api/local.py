@@ -11,7 +11,7 @@ from pachlocal.api.explaining import Explaining
 from pachlocal.api.pfs import PfsApi
 from pachlocal.api.planning import Planning
 from pachlocal.api.service import Context
-from pachlocal.pfs.tree import Entry
+from pachlocal.pfs.entries import Entry
 from pachlocal.pfs.upkeep import collect_garbage
 from pachlocal.proto import local_pb2, pfs_pb2
 

@@ -10,9 +10,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from pachlocal.api.service import Context
 from pachlocal.errors import InvalidArgumentError
+from pachlocal.pfs.entries import Entry
 from pachlocal.pfs.names import DEFAULT_PROJECT, USER, BranchName, CommitName, RepoName
 from pachlocal.pfs.records import BranchInfo, CommitInfo, ProjectInfo, RepoInfo
-from pachlocal.pfs.tree import Entry
 from pachlocal.pfs.triggers import Trigger
 from pachlocal.proto import pfs_pb2
 

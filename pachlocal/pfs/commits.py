@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from pachlocal.errors import ConflictError, NotFoundError
 from pachlocal.pfs import metadata, repos, tree
 from pachlocal.pfs.content import Reader
+from pachlocal.pfs.entries import Root
 from pachlocal.pfs.names import BranchName, CommitName, RepoName
 from pachlocal.pfs.records import CommitInfo, OriginKind
 from pachlocal.pfs.transaction import Transaction
@@ -65,7 +66,7 @@ def insert(
     return cursor.lastrowid
 
 
-def base_root(connection: Connection, commit: CommitInfo | None) -> tree.Root:
+def base_root(connection: Connection, commit: CommitInfo | None) -> Root:
     """Return the files that a commit after this one begins with."""
     good = _last_good(connection, commit)
     return good.root if good else None
@@ -86,7 +87,7 @@ def add_provenance(tx: Transaction, commit: int, provenance: int) -> None:
     )
 
 
-def set_root(tx: Transaction, objects: Reader, commit: CommitInfo, root: tree.Root) -> CommitInfo:
+def set_root(tx: Transaction, objects: Reader, commit: CommitInfo, root: Root) -> CommitInfo:
     """Replace the content of an open commit.
 
     Raises:

@@ -8,11 +8,11 @@ from itertools import groupby
 from operator import itemgetter
 
 from pachlocal.errors import ConflictError, NotFoundError
-from pachlocal.pfs import content, paths, tree
+from pachlocal.pfs import content, folders, paths, tree
 from pachlocal.pfs.content import Reader
+from pachlocal.pfs.entries import Entry
 from pachlocal.pfs.globs import compile_glob, glob
 from pachlocal.pfs.records import CommitInfo
-from pachlocal.pfs.tree import Entry
 
 
 def inspect_file(objects: Reader, commit: CommitInfo, path: str) -> tuple[str, Entry]:
@@ -40,7 +40,7 @@ def list_files(objects: Reader, commit: CommitInfo, path: str) -> Iterator[tuple
         yield cleaned, entry
         return
     folder = _shown(cleaned, entry)
-    for child in tree.children(objects, entry.hash):
+    for child in folders.children(objects, entry.hash):
         yield folder + child.name, child
 
 

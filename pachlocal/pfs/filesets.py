@@ -14,11 +14,12 @@ import msgpack
 
 from pachlocal.errors import InvalidArgumentError, NotFoundError
 from pachlocal.pfs import tree
+from pachlocal.pfs.changes import Append, Change, Changes
 from pachlocal.pfs.content import Objects, Reader, concatenate
+from pachlocal.pfs.entries import Entry, Kind, Root
 from pachlocal.pfs.names import DEFAULT_PROJECT, CommitName, RepoName, new_id
 from pachlocal.pfs.records import CommitInfo, OriginKind
 from pachlocal.pfs.transaction import Transaction
-from pachlocal.pfs.tree import Append, Change, Changes, Entry, Kind, Root
 from pachlocal.storage.database import Connection
 
 REPO = "__filesets__"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from pachlocal.pfs import branches, commits, history, repos, resolve, tree
+from pachlocal.pfs.changes import Changes
 from pachlocal.pfs.content import Objects
 from pachlocal.pfs.firing import fire_finished
 from pachlocal.pfs.modification import Modification
@@ -16,7 +17,6 @@ from pachlocal.pfs.names import BranchName, CommitName, new_id
 from pachlocal.pfs.propagation import propagate
 from pachlocal.pfs.records import CommitInfo
 from pachlocal.pfs.transaction import Transaction
-from pachlocal.pfs.tree import Changes
 from pachlocal.storage.database import Connection, Database
 from pachlocal.storage.objects import ObjectStore, ObjectWriter
 

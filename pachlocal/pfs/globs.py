@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from pachlocal.errors import InvalidArgumentError
-from pachlocal.pfs import paths, tree
+from pachlocal.pfs import folders, paths, tree
 from pachlocal.pfs.content import Reader
-from pachlocal.pfs.tree import Entry, Root
+from pachlocal.pfs.entries import Entry, Root
 
 _SPECIAL = frozenset("*?[]{}()!@+^\\|")
 _QUANTIFIERS = frozenset("*+?@!^")
@@ -129,7 +129,7 @@ def glob(objects: Reader, root: Root, pattern: Glob) -> Iterator[tuple[str, Entr
 
 def _below(objects: Reader, root: Root, path: str, pattern: Glob) -> Iterator[tuple[str, Entry]]:
     depth = path.count("/")  # of the entries in this folder
-    for entry in tree.children(objects, root):
+    for entry in folders.children(objects, root):
         below = path + entry.name
         if pattern.depth in (None, depth) and pattern.matches(below):
             yield below, entry

@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from pachlocal.errors import InvalidArgumentError, NotFoundError
 from pachlocal.pfs import content, paths, tree
+from pachlocal.pfs.changes import Append, Changes
 from pachlocal.pfs.content import ContentWriter, Objects
-from pachlocal.pfs.tree import Append, Changes, Entry
+from pachlocal.pfs.entries import Entry
 
 
 class Modification:

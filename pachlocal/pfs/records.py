@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from pachlocal.pfs.entries import Root
 from pachlocal.pfs.names import BranchName, CommitName, RepoName
-from pachlocal.pfs.tree import Root
 from pachlocal.pfs.triggers import Trigger
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pachlocal.errors import DamagedStoreError
-from pachlocal.pfs import content, filesets, tree
+from pachlocal.pfs import content, filesets, folders, tree
+from pachlocal.pfs.entries import Entry, Hash, Kind
 from pachlocal.pfs.filesystem import FileSystem
-from pachlocal.pfs.tree import Hash
 from pachlocal.storage.database import Connection
 
 _WRITERS_TIMEOUT_S = 30.0
@@ -102,7 +102,7 @@ def _touched(
     if not damaged:
         return
     try:
-        for entry in tree.children(files.objects, root):
+        for entry in folders.children(files.objects, root):
             path = folder + entry.name
             if entry.is_folder:
                 yield from _touched(files, owner, entry.hash, damaged, path)
@@ -113,9 +113,9 @@ def _touched(
         yield f"{owner}:{folder} can't be listed whole: {error}"
 
 
-def _parts(files: FileSystem, entry: tree.Entry) -> set[Hash]:
+def _parts(files: FileSystem, entry: Entry) -> set[Hash]:
     """Return the objects of a file, as far as they can be known."""
-    if entry.kind is not tree.Kind.CHUNKED:
+    if entry.kind is not Kind.CHUNKED:
         return {entry.hash}
     try:
         chunks = content.chunks_of(files.objects, entry.content)

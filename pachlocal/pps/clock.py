@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 
 from pachlocal.errors import NotFoundError, PachError
-from pachlocal.pfs import firing, schedule, tree, triggers
+from pachlocal.pfs import firing, schedule, triggers
+from pachlocal.pfs.entries import Root
 from pachlocal.pfs.filesystem import FileSystem
 from pachlocal.pfs.names import RepoName
 from pachlocal.pfs.schedule import SECOND, Schedule
@@ -39,7 +40,7 @@ class Clock:
         self._now = now
         self._closing = threading.Event()
         self._inputs: dict[tuple[int, int], list[PfsInput]] = {}  # by pipeline and version
-        self._ticked: dict[RepoName, tuple[tree.Root, int]] = {}
+        self._ticked: dict[RepoName, tuple[Root, int]] = {}
         self._thread = threading.Thread(target=self._run, name="clock")
 
     def start(self) -> None:
@@ -101,7 +102,7 @@ class Clock:
                 firing.fire_by_clock(tx, branch, due)
         return rule.next(ticked if due is None else due)
 
-    def _last_tick(self, repo: RepoName, root: tree.Root) -> int:
+    def _last_tick(self, repo: RepoName, root: Root) -> int:
         known, last = self._ticked.get(repo, (None, 0))
         if known != root:
             last = max(last, cron.newest_tick(self._files.objects, known, root))

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pachlocal.errors import ConflictError, InvalidArgumentError
 from pachlocal.pfs import branches, commits, repos, schedule, tree
 from pachlocal.pfs.content import Reader
+from pachlocal.pfs.entries import Root
 from pachlocal.pfs.filesystem import FileSystem
 from pachlocal.pfs.names import CommitName
 from pachlocal.pfs.transaction import Transaction
@@ -63,14 +64,14 @@ def tick(files: FileSystem, input_: PfsInput, times: Sequence[int]) -> None:
             modification.add(f"/{schedule.format_time(time)}", b"")
 
 
-def head_root(connection: Connection, input_: PfsInput) -> tree.Root:
+def head_root(connection: Connection, input_: PfsInput) -> Root:
     """Return what lies in an input's repo now."""
     key = branches.find(connection, input_.branch)
     head = branches.head(connection, key) if key is not None else None
     return commits.base_root(connection, head)
 
 
-def newest_tick(objects: Reader, old: tree.Root, new: tree.Root) -> int:
+def newest_tick(objects: Reader, old: Root, new: Root) -> int:
     """Return the newest tick that a repo has now and hadn't before (ns since 1970), or 0."""
     newest = 0
     for path, _, entry in tree.diff(objects, old, new):

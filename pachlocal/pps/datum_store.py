@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pachlocal.errors import NotFoundError
+from pachlocal.pfs.entries import Entry, Kind, Root
 from pachlocal.pfs.records import CommitInfo
-from pachlocal.pfs.tree import Entry, Kind, Root
 from pachlocal.pps.datums import Datum, DatumFile
 from pachlocal.pps.inputs import PfsInput
 from pachlocal.pps.jobs import JobInfo

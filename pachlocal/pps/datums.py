@@ -16,10 +16,10 @@ import msgpack
 from blake3 import blake3
 
 from pachlocal.pfs.content import Reader
+from pachlocal.pfs.entries import Entry
 from pachlocal.pfs.globs import compile_glob, glob
 from pachlocal.pfs.names import BranchName
 from pachlocal.pfs.records import CommitInfo
-from pachlocal.pfs.tree import Entry
 from pachlocal.pps.inputs import CombinedInput, Input, PfsInput
 
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pachlocal.errors import NotFoundError
 from pachlocal.pfs import commits
 from pachlocal.pfs.content import Reader
+from pachlocal.pfs.entries import Root
 from pachlocal.pfs.names import META, RepoName
 from pachlocal.pfs.transaction import Transaction
-from pachlocal.pfs.tree import Root
 from pachlocal.pps.states import DatumState, JobState
 from pachlocal.storage.database import Connection, Row
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from pachlocal.errors import InvalidArgumentError
 from pachlocal.pfs import content, tree
 from pachlocal.pfs.content import Reader
+from pachlocal.pfs.entries import Entry, Root
 from pachlocal.pfs.modification import Modification
-from pachlocal.pfs.tree import Entry, Root
 from pachlocal.pps.datums import Datum
 from pachlocal.storage.objects import ObjectWriter
 

@@ -12,10 +12,10 @@ from itertools import islice
 from pachlocal.errors import FailedPreconditionError, NotFoundError
 from pachlocal.pfs import commits, tree
 from pachlocal.pfs.content import Reader
+from pachlocal.pfs.entries import Entry
 from pachlocal.pfs.files import inspect_file
 from pachlocal.pfs.names import USER
 from pachlocal.pfs.records import CommitInfo
-from pachlocal.pfs.tree import Entry
 from pachlocal.pps import datum_store, jobs, pipelines
 from pachlocal.pps.datum_store import DatumInfo
 from pachlocal.pps.jobs import JobInfo

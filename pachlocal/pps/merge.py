@@ -10,10 +10,11 @@ import json
 
 from pachlocal.errors import ConflictError
 from pachlocal.pfs import commits, paths, tree
+from pachlocal.pfs.changes import Changes
 from pachlocal.pfs.content import Content, ContentWriter
+from pachlocal.pfs.entries import Entry, Root
 from pachlocal.pfs.filesystem import FileSystem
 from pachlocal.pfs.names import META
-from pachlocal.pfs.tree import Changes, Entry, Root
 from pachlocal.pps import datum_store
 from pachlocal.pps.datum_store import DatumInfo
 from pachlocal.pps.inputs import pfs_inputs

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from pachlocal.errors import PachError
-from pachlocal.pfs.tree import Root
+from pachlocal.pfs.entries import Root
 from pachlocal.pps import layout
 from pachlocal.pps.batching import Batch, Door
 from pachlocal.pps.datum_store import Stats

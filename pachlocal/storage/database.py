@@ -56,9 +56,9 @@ class Database:
         """Open the write transaction: durable as a whole when the block ends, or not at all.
 
         Args:
-            progress: What is written says no more than how far some work has come. It isn't worth an
-                fsync, nor waking everybody: it survives a crash of this program, and one of the
-                machine once anything after it was made durable.
+            progress: What is written says only how far some work has come. It isn't worth an fsync,
+                nor waking everybody: it survives a crash of this program, and one of the machine
+                once anything after it was made durable.
         """
         with self._write_lock:
             self._writer.execute(f"PRAGMA synchronous = {'NORMAL' if progress else 'FULL'}")

@@ -15,8 +15,8 @@ from pachlocal.api.pfs.modifying import Modifying
 from pachlocal.api.service import Context
 from pachlocal.errors import InvalidArgumentError, UnsupportedError
 from pachlocal.pfs import commits, content, files, resolve, upkeep
+from pachlocal.pfs.entries import Entry
 from pachlocal.pfs.records import CommitInfo
-from pachlocal.pfs.tree import Entry
 from pachlocal.proto import pfs_pb2
 
 _MAX_REVERSED = 100_000  # entries, as on the real server

@@ -10,8 +10,8 @@ from pachlocal.api import wire
 from pachlocal.api.pfs.modifying import Modifying
 from pachlocal.api.service import Context
 from pachlocal.pfs import commits, filesets, resolve, tree
+from pachlocal.pfs.changes import Changes
 from pachlocal.pfs.modification import Modification
-from pachlocal.pfs.tree import Changes
 from pachlocal.proto import pfs_pb2
 from pachlocal.storage.objects import ObjectWriter
 

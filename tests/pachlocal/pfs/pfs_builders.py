@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from pachlocal.pfs import branches, commits, content, history, repos, resolve, tree
+from pachlocal.pfs.changes import Changes
 from pachlocal.pfs.content import Content, ContentWriter
+from pachlocal.pfs.entries import Entry, Root
 from pachlocal.pfs.filesystem import FileSystem
 from pachlocal.pfs.names import BranchName, CommitName, RepoName
 from pachlocal.pfs.records import BranchInfo, CommitInfo
-from pachlocal.pfs.tree import Changes, Entry, Root
 from pachlocal.storage.objects import hash_of
 
 

@@ -9,8 +9,8 @@ from pfs_builders import MemoryObjects, contents_of, make_tree
 
 from pachlocal.errors import InvalidArgumentError, NotFoundError
 from pachlocal.pfs import paths, tree
+from pachlocal.pfs.entries import Root
 from pachlocal.pfs.modification import Modification
-from pachlocal.pfs.tree import Root
 
 FILES = st.sampled_from(["/a", "/a/b", "/a/b/c", "/a/d", "/a.b", "/e/f", "//e//f", "g", "g/"])
 FOLDERS = st.sampled_from(["/", "/a/", "/a/b/", "/e/", "e/", "/none/"])

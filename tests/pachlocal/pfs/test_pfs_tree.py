@@ -7,9 +7,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pfs_builders import MemoryObjects, contents_of, folders_of, make_entry, make_tree
 
-from pachlocal.pfs import tree
+from pachlocal.pfs import folders, nodes, tree
+from pachlocal.pfs.changes import Append, Changes
 from pachlocal.pfs.content import Content
-from pachlocal.pfs.tree import Append, Changes, Entry, Kind, Root
+from pachlocal.pfs.entries import Entry, Kind, Root
 
 # Names whose order depends on where `/` (0x2f) sorts: after `-` and `.`, before `0` and letters.
 NAMES = ["a", "a-", "a.b", "a0", "b", "-", "~", "aa"]
@@ -25,8 +26,8 @@ DATA = st.binary(max_size=4)
 @pytest.fixture(autouse=True)
 def small_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make nodes of two entries on average: trees of a few names have several levels."""
-    monkeypatch.setattr(tree, "_BITS", 1)
-    monkeypatch.setattr(tree, "_MASK", 1)
+    monkeypatch.setattr(nodes, "_BITS", 1)
+    monkeypatch.setattr(nodes, "_MASK", 1)
 
 
 @dataclass
@@ -188,7 +189,7 @@ def test_everything_can_be_looked_up_and_nothing_else(files: dict[str, bytes]) -
 def test_children_begin_after_a_name(names: set[str], after: str) -> None:
     objects = MemoryObjects()
     root = make_tree(objects, {f"/{name}": b"" for name in names})
-    found = [entry.name for entry in tree.children(objects, root, after)]
+    found = [entry.name for entry in folders.children(objects, root, after)]
     assert found == sorted(name for name in names if name > after)
 
 
@@ -251,13 +252,13 @@ def test_the_root_is_a_folder_and_an_empty_tree_has_none() -> None:
     assert tree.lookup(objects, None, "/a") is None
 
 
-# --- the cost of it, with nodes as large as they are ------------------------------------------
+# --- the cost of it, with nodes as large as they are --------------------------------------
 
 
 @pytest.fixture
 def large_nodes(small_nodes: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tree, "_BITS", 6)
-    monkeypatch.setattr(tree, "_MASK", 63)
+    monkeypatch.setattr(nodes, "_BITS", 6)
+    monkeypatch.setattr(nodes, "_MASK", 63)
 
 
 def wide_tree(objects: MemoryObjects, count: int) -> Root:
@@ -297,10 +298,10 @@ def test_a_large_folder_is_listed_as_a_stream() -> None:
     objects = MemoryObjects()
     root = wide_tree(objects, 20_000)
     objects.gets = 0
-    first = next(tree.children(objects, root))
+    first = next(folders.children(objects, root))
     assert first.name == "f000000"
     assert objects.gets < 6
-    assert sum(1 for _ in tree.children(objects, root, after="f019989")) == 10
+    assert sum(1 for _ in folders.children(objects, root, after="f019989")) == 10
 
 
 def test_content_of_a_file_entry_comes_back() -> None:

@@ -1,0 +1,49 @@
+"""What is to become of the files of a tree: values that fit any tree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias
+
+from pachlocal.pfs import paths
+from pachlocal.pfs.entries import Entry
+
+
+class Append(NamedTuple):
+    """A change that adds a file's content to what is there."""
+
+    entry: Entry
+
+
+@dataclass(slots=True)
+class Changes:
+    """What is to become of a folder, whatever it holds: the same changes fit any tree.
+
+    Attributes:
+        cleared: Whether all that was there goes before the changes apply.
+        names: By name (a folder's ends in `/`): an entry to set, a file to append, changes further
+            down, or None for what is to go.
+    """
+
+    cleared: bool = False
+    names: dict[str, Change] = field(default_factory=dict)
+
+    def set(self, path: str, change: Change) -> None:
+        """Put a change at a path, in place of what was to become of it; a folder's ends in `/`."""
+        *folders, name = paths.segments(path)
+        changes = self.folder(folders)
+        changes.names[name + "/" if path.endswith("/") else name] = change
+
+    def folder(self, names: Iterable[str]) -> Changes:
+        """Return the changes of a folder further down, which are to come about if they don't."""
+        changes = self
+        for name in names:
+            below = changes.names.get(name + "/")
+            if not isinstance(below, Changes):
+                below = changes.names[name + "/"] = Changes()
+            changes = below
+        return changes
+
+
+Change: TypeAlias = "Entry | Append | Changes | None"

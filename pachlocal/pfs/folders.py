@@ -1,0 +1,212 @@
+"""One folder: look up, list, change, compare. Subfolders are entries like any other here.
+
+The shape of the map depends on the set of names alone (`pachlocal.pfs.nodes`), so a changed entry
+rewrites one node a level, and two versions share all the nodes in which they are alike.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from operator import itemgetter
+
+from pachlocal.pfs.content import Objects, Reader
+from pachlocal.pfs.entries import Entry, Hash, Root
+from pachlocal.pfs.nodes import Node, Ref, closes, encode, load, size_below
+
+_NAME = itemgetter(0)  # of an entry or a pointer: what it is sorted by
+
+
+def children(objects: Reader, root: Root, after: str = "") -> Iterator[Entry]:
+    """Yield a folder's entries in byte order, those with a name greater than `after`."""
+    if root is None:
+        return
+    node = load(objects, root)
+    for ref in node.children:
+        if ref.last > after:
+            yield from children(objects, ref.hash, after)
+    for entry in node.entries:
+        if entry.name > after:
+            yield entry
+
+
+def find(objects: Reader, root: Root, name: str) -> Entry | None:
+    """Return the entry of a name, or None."""
+    while root is not None:
+        node = load(objects, root)
+        items: Sequence[Entry | Ref] = node.entries or node.children
+        at = bisect_left(items, name, key=_NAME)  # both begin with the name they are sorted by
+        if at == len(items):
+            return None
+        found = items[at]
+        if isinstance(found, Entry):
+            return found if found.name == name else None
+        root = found.hash
+    return None
+
+
+def rewrite(objects: Objects, root: Root, changes: list[tuple[str, Entry | None]]) -> Root:
+    """Return a folder's map with sorted changes made: an entry set, or removed where it is None."""
+    if not changes:
+        return root
+    builder = _Builder(objects)
+    position = 0
+    if root is not None:
+        node = load(objects, root)
+        position = _feed(builder, node, changes, position)
+    for _, entry in changes[position:]:
+        if entry is not None:
+            builder.add(entry)
+    return builder.finish()
+
+
+def _feed(
+    builder: _Builder, node: Node, changes: list[tuple[str, Entry | None]], position: int
+) -> int:
+    """Give a node's entries to the builder, with the changes up to its last name merged in.
+
+    Returns the position of the first change after it. Subtrees without changes are passed on whole.
+    """
+    for ref in node.children:
+        untouched = position == len(changes) or changes[position][0] > ref.last
+        if untouched and builder.takes(ref, node.height - 1):
+            builder.add_subtree(ref, node.height - 1)
+        else:
+            position = _feed(builder, load(builder.objects, ref.hash), changes, position)
+    for entry in node.entries:
+        while position < len(changes) and changes[position][0] < entry.name:
+            added = changes[position][1]
+            if added is not None:
+                builder.add(added)
+            position += 1
+        if position < len(changes) and changes[position][0] == entry.name:
+            replacement = changes[position][1]
+            if replacement is not None:
+                builder.add(replacement)
+            position += 1
+        else:
+            builder.add(entry)
+    return position
+
+
+class _Builder:
+    """Builds a map from entries in order, reusing whole subtrees where the cuts fall alike."""
+
+    def __init__(self, objects: Objects) -> None:
+        self.objects = objects
+        self._entries: list[Entry] = []
+        self._levels: list[list[Ref]] = []  # open inner nodes; [0] points to leaves
+
+    def add(self, entry: Entry) -> None:
+        self._entries.append(entry)
+        for height in range(closes(entry.name)):
+            self._close(height)
+
+    def takes(self, ref: Ref, height: int) -> bool:
+        """Whether a subtree fits here whole: nothing lower is open, and its end closes it."""
+        lower_open = self._entries or any(self._levels[:height])
+        return not lower_open and closes(ref.last) > height
+
+    def add_subtree(self, ref: Ref, height: int) -> None:
+        self._push(ref, height)
+        for above in range(height + 1, closes(ref.last)):
+            self._close(above)
+
+    def finish(self) -> Root:
+        height = 0
+        while any(self._levels[height:]):
+            self._close(height)
+            height += 1
+        if height == 0:
+            return self._store(Node(0, tuple(self._entries), ())) if self._entries else None
+        if len(self._levels[height - 1]) > 1:
+            self._close(height)
+        return self._top()
+
+    def _top(self) -> Hash:
+        """Return the lowest node that has all: a root with one child gives way to the child."""
+        (ref,) = next(level for level in reversed(self._levels) if level)
+        node = load(self.objects, ref.hash)
+        while len(node.children) == 1:
+            ref = node.children[0]
+            node = load(self.objects, ref.hash)
+        return ref.hash
+
+    def _close(self, height: int) -> None:
+        """End the open node of a height and put a pointer to it into the node above."""
+        if height == 0:
+            if not self._entries:
+                return
+            node = Node(0, tuple(self._entries), ())
+            last = self._entries[-1].name
+            self._entries = []
+        else:
+            refs = self._levels[height - 1] if height <= len(self._levels) else []
+            if not refs:
+                return
+            node = Node(height, (), tuple(refs))
+            last = refs[-1].last
+            self._levels[height - 1] = []
+        self._push(Ref(last, self._store(node), size_below(node)), height)
+
+    def _push(self, ref: Ref, height: int) -> None:
+        while len(self._levels) <= height:
+            self._levels.append([])
+        self._levels[height].append(ref)
+
+    def _store(self, node: Node) -> Hash:
+        return self.objects.put(encode(node))
+
+
+def diff(objects: Reader, old: Root, new: Root) -> Iterator[tuple[Entry | None, Entry | None]]:
+    """Yield the (old, new) entries of two folders that differ, in byte order of names."""
+    if old == new:
+        return
+    left, right = _Cursor(objects, old), _Cursor(objects, new)
+    while True:
+        a, b = left.head, right.head
+        if a is None and b is None:
+            return
+        if isinstance(a, Ref) and isinstance(b, Ref) and a.hash == b.hash:
+            left.skip()
+            right.skip()
+        elif isinstance(a, Ref) and not (isinstance(b, Ref) and b.last > a.last):
+            left.expand(a)
+        elif isinstance(b, Ref):
+            right.expand(b)
+        elif isinstance(a, Entry) and (b is None or a.name < b.name):
+            left.skip()
+            yield a, None
+        elif isinstance(a, Entry) and isinstance(b, Entry) and a.name == b.name:
+            left.skip()
+            right.skip()
+            if a != b:
+                yield a, b
+        else:
+            right.skip()
+            yield None, b
+
+
+class _Cursor:
+    """Goes through a map in order, in whole subtrees for as long as they are not expanded."""
+
+    def __init__(self, objects: Reader, root: Root) -> None:
+        self._objects = objects
+        self._ahead: list[Ref | Entry] = []  # the next one last
+        if root is not None:
+            self._push(load(objects, root))
+
+    @property
+    def head(self) -> Ref | Entry | None:
+        return self._ahead[-1] if self._ahead else None
+
+    def skip(self) -> None:
+        self._ahead.pop()
+
+    def expand(self, ref: Ref) -> None:
+        self._ahead.pop()
+        self._push(load(self._objects, ref.hash))
+
+    def _push(self, node: Node) -> None:
+        self._ahead.extend(reversed(node.children))
+        self._ahead.extend(reversed(node.entries))

@@ -1,0 +1,85 @@
+"""The stored nodes of folders, and where the names themselves cut them.
+
+A folder is a sorted map from names to entries, cut into nodes as a prolly tree (a probabilistic
+B-tree, as in Noms and Dolt): an entry closes its node when the hash of its *name* has `_BITS` zero
+bits, it closes the node above too when it has twice as many, and so on.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import msgpack
+from blake3 import blake3
+
+from pachlocal.pfs.content import Reader
+from pachlocal.pfs.entries import Entry, Hash, Kind
+
+_BITS = 6  # a node has 2**6 entries on average
+_MASK = (1 << _BITS) - 1
+_CACHED = 256  # nodes
+
+
+class Ref(NamedTuple):
+    """An inner node's pointer to a child.
+
+    Attributes:
+        last: The greatest name below the child.
+        hash: The child node.
+        size: Bytes of all files below.
+    """
+
+    last: str
+    hash: Hash
+    size: int
+
+
+class Node(NamedTuple):
+    """One stored node: entries at height 0, pointers to nodes of the height below otherwise."""
+
+    height: int
+    entries: tuple[Entry, ...]
+    children: tuple[Ref, ...]
+
+
+def closes(name: str) -> int:
+    """Return how many nodes an entry closes, from the leaf upwards."""
+    value = int.from_bytes(blake3(name.encode()).digest(length=8), "big")
+    closed = 0
+    while value & _MASK == 0 and closed < 64 // _BITS:
+        value >>= _BITS
+        closed += 1
+    return closed
+
+
+def size_below(node: Node) -> int:
+    """Return the bytes of all files below a node."""
+    return sum(item.size for item in node.children) + sum(item.size for item in node.entries)
+
+
+def load(objects: Reader, name: Hash) -> Node:
+    """Read a node.
+
+    Raises:
+        DamagedStoreError: It is missing, or its bytes have changed.
+    """
+    return _decode(objects.get(name))
+
+
+def encode(node: Node) -> bytes:
+    """Return the bytes of a node: one value has one encoding."""
+    data: bytes = msgpack.packb((node.height, node.children or node.entries))
+    return data
+
+
+_KINDS = tuple(Kind)
+
+
+@lru_cache(maxsize=_CACHED)
+def _decode(data: bytes) -> Node:
+    height, items = msgpack.unpackb(data)
+    if height:
+        return Node(height, (), tuple(Ref(*item) for item in items))
+    entries = tuple(Entry(name, _KINDS[kind], hash_, size) for name, kind, hash_, size in items)
+    return Node(0, entries, ())
