@@ -48,6 +48,10 @@ def _run(argv: list[str]) -> int:
     from pachlocal.cli.pachctl.root import pachctl
     from pachlocal.cli.pachctl.session import Session
 
+    if instruction := os.environ.get("_PACHCTL_COMPLETE"):
+        from pachlocal.cli.pachctl.shells import complete
+
+        return complete(pachctl, instruction)
     session = Session()
     try:
         with pachctl.make_context("pachctl", argv, obj=session) as context:

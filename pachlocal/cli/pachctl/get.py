@@ -29,7 +29,13 @@ _CHUNK = 1024 * 1024
 
 @command("file")
 @click.argument("file", type=FILE_PATH)
-@click.option("-o", "--output", metavar="PATH", help="Write there, not to standard output.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(),
+    metavar="PATH",
+    help="Write there, not to standard output.",
+)
 @click.option("-r", "--recursive", is_flag=True, help="A directory, with all that is in it.")
 @click.option("--offset", default=0, metavar="BYTES", help="Leave out so much at the beginning.")
 @progress_option

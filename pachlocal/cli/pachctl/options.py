@@ -54,6 +54,25 @@ class Command(click.Command):
         super().__init__(*args, **{"context_settings": CONTEXT_SETTINGS, **kwargs})
         self.params.extend(global_options())
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write an example below the help; see click.Command."""
+        from pachlocal.cli.pachctl.examples import EXAMPLES
+
+        super().format_epilog(ctx, formatter)
+        if example := EXAMPLES.get(path_of(ctx)):
+            with formatter.section("Example"):
+                formatter.write(f"  {example}\n")
+
+
+def path_of(ctx: click.Context) -> str:
+    """Return a command's words as they are meant, however they were written."""
+    words: list[str] = []
+    here: click.Context | None = ctx
+    while here is not None and here.parent is not None:
+        words.insert(0, here.command.name or "")
+        here = here.parent
+    return " ".join(words)
+
 
 def command(name: str) -> Callable[[Callable[..., Any]], Command]:
     """Declare a function to be the command of this name."""

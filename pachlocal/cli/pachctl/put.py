@@ -26,6 +26,7 @@ _LIST_TIMEOUT_S = 60.0
     "-f",
     "--file",
     "sources",
+    type=click.Path(),  # also to be completed as one
     multiple=True,
     metavar="SOURCE",
     help="A file, a directory (with -r), a URL, or - for standard input. May be given repeatedly.",
@@ -33,6 +34,7 @@ _LIST_TIMEOUT_S = 60.0
 @click.option(
     "-i",
     "--input-file",
+    type=click.Path(),
     metavar="LIST",
     help="Put what a file names, one source a line; LIST may be a URL, or -.",
 )

@@ -2,30 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from importlib import import_module
-from typing import Any
-
-import click
-
-from pachlocal.cli.pachctl.options import CONTEXT_SETTINGS, global_options
+from pachlocal.cli.pachctl.groups import LazyGroup
 from pachlocal.cli.pachctl.v14.table import PLACES as _OLD_COMMANDS
-
-# Plural forms are as good as singular ones.
-_SYNONYMS = {
-    "branches": "branch",
-    "commitV2": "commit",
-    "commits": "commit",
-    "contexts": "context",
-    "datums": "datum",
-    "files": "file",
-    "jobs": "job",
-    "pipelines": "pipeline",
-    "projects": "project",
-    "repos": "repo",
-    "secrets": "secret",
-    "transactions": "transaction",
-}
 
 # verb: (what it does, {noun: where the command is})
 _VERBS: dict[str, tuple[str, dict[str, str]]] = {
@@ -150,44 +128,14 @@ _CONFIG_VERBS = {
 }
 
 _COMMANDS = {
+    "completion": "shells:completion",
     "fsck": "fsck:fsck",
+    "help": "helping:help_",
     "logs": "logs:logs",
     "plan": "plan:plan",
     "version": "version:version",
     "why": "why:why",
 }
-
-
-class LazyGroup(click.Group):
-    """A group that knows where its commands are and imports them one by one."""
-
-    def __init__(
-        self, *, places: Mapping[str, str], unlisted: Mapping[str, str] | None = None, **kwargs: Any
-    ) -> None:
-        """Make a group.
-
-        Args:
-            places: Where commands are, by their names.
-            unlisted: The same for commands that help doesn't list.
-            **kwargs: What click.Group takes.
-        """
-        super().__init__(context_settings=CONTEXT_SETTINGS, **kwargs)
-        self._places = places
-        self._unlisted = unlisted or {}
-        self.params.extend(global_options())
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Name the commands, in the order of the alphabet."""
-        return sorted([*self._places, *super().list_commands(ctx)])
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Find a command, importing its module."""
-        place = self._places.get(_SYNONYMS.get(cmd_name, cmd_name)) or self._unlisted.get(cmd_name)
-        if place is None:
-            return super().get_command(ctx, cmd_name)
-        module, name = place.split(":")
-        found: click.Command = getattr(import_module(f"pachlocal.cli.pachctl.{module}"), name)
-        return found
 
 
 def _build() -> LazyGroup:
@@ -197,7 +145,9 @@ def _build() -> LazyGroup:
         unlisted=_OLD_COMMANDS,
         help="Work with Pachyderm: version data, and run pipelines on what changes.\n\n"
         "The server is looked for at PACHD_ADDRESS, then in the active context of PACH_CONFIG "
-        "(~/.pachyderm/config.json), then at grpc://127.0.0.1:30650.",
+        "(~/.pachyderm/config.json), then at grpc://127.0.0.1:30650.\n\n"
+        "The commands of Pachyderm 1.4 (create-repo, put-file …) work as well; "
+        "`pachctl help 1.4` lists them.",
     )
     for verb, (text, places) in _VERBS.items():
         group.add_command(LazyGroup(name=verb, places=places, help=text))

@@ -32,6 +32,7 @@ file_option = click.option(
     "-f",
     "--file",
     "path",
+    type=click.Path(),
     default="-",
     metavar="SPEC",
     help="The specification, JSON or YAML; - or nothing is standard input.",

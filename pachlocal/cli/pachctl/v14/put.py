@@ -26,6 +26,7 @@ from pachlocal.proto import pfs_pb2
     "-f",
     "--file",
     "sources",
+    type=click.Path(),  # also to be completed as one
     multiple=True,
     metavar="SOURCE",
     help="A file, a directory (with -r), a URL, or - for standard input. May be given repeatedly.",
