@@ -24,6 +24,8 @@ from pachlocal.pps.workers import WorkerStatus
 from pachlocal.proto import pfs_pb2, pps_pb2
 from pachlocal.storage.database import Connection
 
+_IDLE = (PipelineState.PAUSED, PipelineState.CRASHING)  # without workers
+
 # Fields that a spec and the details of a pipeline or job have in common, by name.
 _PIPELINE_FIELDS = [
     "transform",
@@ -122,7 +124,7 @@ class Messages:
                     created_at=wire.timestamp(info.created),
                     salt=info.salt,
                     workers_requested=0 if info.stopped else spec.workers,
-                    workers_available=0 if info.state is PipelineState.PAUSED else len(workers),
+                    workers_available=0 if info.state in _IDLE else len(workers),
                 )
             )
         return message
