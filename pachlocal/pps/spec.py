@@ -30,7 +30,6 @@ from pachlocal.runtime.contract import Resources
 
 MAX_PIPELINE_NAME = 51
 DEFAULT_DATUM_TRIES = 3
-DEFAULT_IMAGE = "ubuntu:20.04"
 EVERY_JOB, UNTIL_SUCCESS = "every_job", "until_success"
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)s")
@@ -146,7 +145,7 @@ def effective(user_spec: Json, now: int | None = None) -> Json:
     for field, instead in _UNSERVED.items():
         if spec.get(field):
             raise UnsupportedError(f"{field} needs a Pachyderm cluster; here: {instead}")
-    _complete_transform(spec)
+    _check_transform(spec)
     if not spec.get("input"):
         raise InvalidArgumentError("no input set")
     complete_input(spec["input"], Owner(project, name, time.time_ns() if now is None else now))
@@ -206,11 +205,12 @@ def parse(spec: Json) -> PipelineSpec:
     )
 
 
-def _complete_transform(spec: Json) -> None:
+def _check_transform(spec: Json) -> None:
     transform = spec.get("transform")
     if not transform:
         raise InvalidArgumentError("pipeline must specify a transform")
-    transform["image"] = transform.get("image") or DEFAULT_IMAGE
+    if not transform.get("image"):
+        raise InvalidArgumentError("transform.image is missing: no image to run the command in")
     if not transform.get("cmd"):
         raise InvalidArgumentError(
             "transform.cmd is missing: invalid pipeline transform, no command specified"
