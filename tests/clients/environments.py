@@ -27,7 +27,7 @@ def python_of(name: str, lock: Path) -> Path:
     made = folder / "made-for"
     python = folder / "bin" / "python"
     folder.parent.mkdir(exist_ok=True)
-    with folder.with_suffix(".lock").open("w") as guard:  # another test run may want it too
+    with Path(f"{folder}.lock").open("w") as guard:  # another test run may want it too
         fcntl.flock(guard, fcntl.LOCK_EX)
         if not made.is_file() or made.read_text() != wanted:
             venv.create(folder, clear=True, with_pip=True, symlinks=True)

@@ -117,7 +117,9 @@ def _environment(daemon: Daemon) -> dict[str, str]:
     return {
         **os.environ,
         "PACH_CONFIG": daemon.env["PACH_CONFIG"],
-        "PYTHON_SDK_TESTING_IMAGE": "any",  # else the SDK's tests of batching skip themselves
+        # For tests of batching; any will do where images are names and no more.
+        "DATUM_BATCHING_IMAGE": "any",
+        "PYTHON_SDK_TESTING_IMAGE": "any",
         "PACH_PYTHON_TEST_HOST": host,
         "PACH_PYTHON_TEST_PORT": port,
     }
