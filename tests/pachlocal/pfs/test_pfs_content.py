@@ -4,7 +4,7 @@ import random
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pfs_builders import MemoryObjects, make_content
 
@@ -49,6 +49,9 @@ def test_a_small_file_is_one_object_named_by_its_bytes(pieces: list[bytes]) -> N
     size=st.sampled_from([MIN_CHUNK, MIN_CHUNK + 1, MAX_CHUNK + 1, 9 * MIB, 20 * MIB]),
     cuts=st.lists(st.integers(1, 20 * MIB), max_size=12),
 )
+@example(size=20 * MIB, cuts=[9 * MIB])
+@example(size=20 * MIB, cuts=[8 * MIB, 8 * MIB + 1, 17 * MIB])
+@example(size=9 * MIB, cuts=[*range(MIB // 2, 9 * MIB, MIB // 2)])
 def test_a_file_has_the_same_content_in_whatever_pieces_it_came(size: int, cuts: list[int]) -> None:
     objects = MemoryObjects()
     data = LARGE[:size]
