@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 from pachlocal.api import pick
 from pachlocal.api.service import Context
-from pachlocal.errors import InvalidArgumentError, PachError, UnsupportedError
+from pachlocal.errors import InvalidArgumentError, PachError
 from pachlocal.pfs import branches, metadata, repos
 from pachlocal.pfs.filesystem import FileSystem
 from pachlocal.pfs.metadata import Kind, Target
 from pachlocal.pfs.transaction import Transaction
+from pachlocal.pps import pipelines
 from pachlocal.proto import metadata_pb2
 from pachlocal.storage.database import Connection
 
@@ -60,12 +61,11 @@ def _target(connection: Connection, edit: metadata_pb2.Edit) -> Target:
             Kind.BRANCH, branches.key_of(connection, pick.branch(edit.branch))
         ),
         "commit": lambda: Target(Kind.COMMIT, pick.commit(connection, edit.commit).key),
+        "pipeline": lambda: Target(
+            Kind.PIPELINE, pipelines.inspect(connection, *pick.pipeline(edit.pipeline)).key
+        ),
     }
     kind = edit.WhichOneof("target")
-    if kind == "pipeline":
-        raise UnsupportedError(
-            "metadata of pipelines is not served by pachlocal: give it to the output repo"
-        )
     if kind not in find:
         raise InvalidArgumentError("validate request: an edit must have a target")
     return find[kind]()

@@ -6,7 +6,7 @@ from pachlocal.errors import InvalidArgumentError
 from pachlocal.pfs import resolve
 from pachlocal.pfs.names import DEFAULT_PROJECT, USER, BranchName, CommitName, RepoName
 from pachlocal.pfs.records import CommitInfo
-from pachlocal.proto import pfs_pb2
+from pachlocal.proto import pfs_pb2, pps_pb2
 from pachlocal.storage.database import Connection
 
 
@@ -24,6 +24,17 @@ def repo(picker: pfs_pb2.RepoPicker) -> RepoName:
     if not picker.name.name:
         raise InvalidArgumentError("validate request: a repo must be picked")
     return RepoName(project(picker.name.project), picker.name.name, picker.name.type or USER)
+
+
+def pipeline(picker: pps_pb2.PipelinePicker) -> tuple[str, str]:
+    """Return the project and name of the pipeline that is meant.
+
+    Raises:
+        InvalidArgumentError: None is.
+    """
+    if not picker.name.name:
+        raise InvalidArgumentError("validate request: a pipeline must be picked")
+    return project(picker.name.project), picker.name.name
 
 
 def branch(picker: pfs_pb2.BranchPicker) -> BranchName:

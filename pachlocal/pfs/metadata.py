@@ -1,4 +1,4 @@
-"""Metadata: keys and values that users note about projects, repos, branches, commits, the store."""
+"""Metadata: keys and values that users note about repos, branches, commits and so on."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ class Kind(Enum):
     REPO = "repos"
     BRANCH = "branches"
     COMMIT = "commits"
+    PIPELINE = "pipelines"
 
 
 @dataclass(frozen=True, slots=True)

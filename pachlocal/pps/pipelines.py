@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
 from pachlocal.errors import AlreadyExistsError, FailedPreconditionError, NotFoundError
-from pachlocal.pfs import branches, commits, firing, history, repos
+from pachlocal.pfs import branches, commits, firing, history, metadata, repos
 from pachlocal.pfs.content import Reader
 from pachlocal.pfs.names import META, SPEC, USER, RepoName
 from pachlocal.pfs.transaction import Transaction
@@ -40,6 +40,7 @@ class PipelineInfo:
         reason: Why, when it failed.
         stopped: Whether the user stopped it.
         created: When this version was made (ns since 1970).
+        metadata: What users note about it.
     """
 
     key: int
@@ -53,6 +54,7 @@ class PipelineInfo:
     reason: str
     stopped: bool
     created: int
+    metadata: Mapping[str, str]
 
 
 def create(
@@ -329,4 +331,5 @@ def _info(row: Row) -> PipelineInfo:
         reason=row["reason"],
         stopped=bool(row["stopped"]),
         created=row["created"],
+        metadata=metadata.parse(row["metadata"]),
     )

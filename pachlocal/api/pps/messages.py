@@ -116,6 +116,7 @@ class Messages:
             type=pps_pb2.PipelineInfo.PIPELINE_TYPE_TRANSFORM,
             user_spec_json=json.dumps(info.user_spec),
             effective_spec_json=json.dumps(info.effective_spec),
+            metadata=info.metadata,
         )
         if details:
             _copy(specs.to_message(info.effective_spec), message.details)

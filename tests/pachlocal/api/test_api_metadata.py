@@ -15,6 +15,7 @@ from pachlocal.proto import (
     pfs_pb2,
     pfs_pb2_grpc,
     pps_pb2,
+    pps_pb2_grpc,
 )
 from pachlocal.proto.metadata_pb2 import ClusterPicker, Edit
 
@@ -30,15 +31,25 @@ TARGETS = {
     "repo": Edit(repo=PICK_REPO),
     "branch": Edit(branch=PICK_BRANCH),
     "commit": Edit(commit=pfs_pb2.CommitPicker(branch_head=PICK_BRANCH)),
+    "pipeline": Edit(
+        pipeline=pps_pb2.PipelinePicker(name=pps_pb2.PipelinePicker.PipelineName(name="p"))
+    ),
 }
 
 
 @pytest.fixture
 def channel_to_a(channel: grpc.Channel) -> grpc.Channel:
-    """A channel to a server with a repo that has a branch and a commit."""
+    """A channel to a server with a repo that has a branch and a commit, and a pipeline."""
     pfs = pfs_pb2_grpc.APIStub(channel)
     pfs.CreateRepo(pfs_pb2.CreateRepoRequest(repo=REPO))
     pfs.CreateBranch(pfs_pb2.CreateBranchRequest(branch=BRANCH))
+    pps_pb2_grpc.APIStub(channel).CreatePipeline(
+        pps_pb2.CreatePipelineRequest(
+            pipeline=pps_pb2.Pipeline(name="p"),
+            transform=pps_pb2.Transform(image="alpine", cmd=["true"]),
+            input=pps_pb2.Input(pfs=pps_pb2.PFSInput(repo="a", glob="/*")),
+        )
+    )
     return channel
 
 
@@ -57,6 +68,9 @@ def shown(channel: grpc.Channel, kind: str) -> Mapping[str, str]:
     if kind == "cluster":
         request = admin_pb2.InspectClusterRequest()
         return admin_pb2_grpc.APIStub(channel).InspectCluster(request).metadata
+    if kind == "pipeline":
+        wanted = pps_pb2.InspectPipelineRequest(pipeline=pps_pb2.Pipeline(name="p"))
+        return pps_pb2_grpc.APIStub(channel).InspectPipeline(wanted).metadata
     if kind == "project":
         project = pfs_pb2.Project(name="default")
         return pfs.InspectProject(pfs_pb2.InspectProjectRequest(project=project)).metadata
@@ -113,10 +127,10 @@ def test_one_edit_that_fails_undoes_all(channel_to_a: grpc.Channel) -> None:
         ),
         (
             Edit(pipeline=pps_pb2.PipelinePicker(), edit_key=Edit.EditKey(key="k")),
-            grpc.StatusCode.UNIMPLEMENTED,
+            grpc.StatusCode.INVALID_ARGUMENT,
         ),
     ],
-    ids=["no target", "no operation", "no key", "no such project", "a pipeline"],
+    ids=["no target", "no operation", "no key", "no such project", "no pipeline"],
 )
 def test_edits_that_can_not_be(channel_to_a: grpc.Channel, edit_: Edit, code: object) -> None:
     with pytest.raises(grpc.RpcError) as error:
