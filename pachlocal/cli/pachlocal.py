@@ -73,6 +73,14 @@ _root_option = click.option(
 )
 
 
+_compose_option = click.option(
+    "--compose",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The compose.yaml that says which folder an image is built from.  "
+    "[default: that of this folder, or of the workshop]",
+)
+
+
 @cli.command()
 @_root_option
 @click.option("--address", default=DEFAULT_ADDRESS, show_default=True, metavar="HOST:PORT")
@@ -84,12 +92,7 @@ _root_option = click.option(
     help="Run commands as processes of this machine, or their images in Docker.",
 )
 @click.option("--foreground", is_flag=True, help="Stay, and log to standard error.")
-@click.option(
-    "--compose",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="The compose.yaml that says which folder an image is built from.  "
-    "[default: that of this folder, or of the workshop]",
-)
+@_compose_option
 @click.option(
     "--share",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
@@ -210,6 +213,24 @@ def gc(root: Path, dry_run: bool) -> None:
     from pachlocal.cli.upkeep import collect  # gRPC takes a while to load
 
     collect(running.address, dry_run=dry_run)
+
+
+@cli.command()
+@click.argument("capsule", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--shell", is_flag=True, help="Open a shell in its place instead of running it.")
+@click.option("--keep", is_flag=True, help="Keep what it saw and wrote, and say where.")
+@_compose_option
+def replay(capsule: Path, shell: bool, keep: bool, compose: Path | None) -> None:
+    """Run a datum again that `pachctl debug datum` has packed; no daemon is needed.
+
+    This runs the command that the file holds: replay only what you trust.
+    """
+    options = ["--shell"] * shell + ["--keep"] * keep
+    compose = compose or _default_compose()
+    if compose is not None:
+        options += ["--compose", str(compose.absolute())]
+    command = [sys.executable, "-m", "pachlocal.replay", str(capsule.absolute()), *options]
+    os.execv(command[0], command)  # noqa: S606 - this very interpreter
 
 
 def _running(root: Path) -> Daemon:

@@ -6,6 +6,7 @@ import os
 import select
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from .contract import Invocation, Outcome
@@ -15,6 +16,7 @@ from .launcher import frames
 from .lines import LineSplitter
 from .refusal import KILLED, STOPPED, refuse, timeout_reason
 from .rewrite import PathRewriter
+from .terminal import run_on_terminal
 from .turns import Turns
 
 _CHUNK = 1 << 16
@@ -74,6 +76,18 @@ class ProcessWorker:
         with self._turns.take() as taken:
             return self._run(invocation, on_line) if taken else Outcome(KILLED, STOPPED)
 
+    def interact(self, invocation: Invocation) -> int:
+        """Run a command on this process's own terminal, where others would run: a shell.
+
+        It reads the terminal, not the invocation's input, and may take as long as it likes.
+
+        Returns:
+            Its exit code.
+        """
+        given = self._rewritten(invocation)
+        folder = given.working_dir or self._default_dir
+        return run_on_terminal(self._setup, folder, given.cmd, given.env)
+
     def kill(self) -> None:
         """End the running command; nothing happens if there is none."""
         self._turns.tell()
@@ -118,17 +132,25 @@ class ProcessWorker:
             self._launcher = None
 
     def _request(self, invocation: Invocation) -> list[bytes]:
+        given = self._rewritten(invocation)
+        variables = (f"{name}={value}" for name, value in given.env.items())
+        folder = given.working_dir or self._default_dir
+        words = map(os.fsencode, (folder, str(len(given.cmd)), *given.cmd, *variables))
+        return [*words, given.stdin]
+
+    def _rewritten(self, invocation: Invocation) -> Invocation:
+        """Return an invocation with the paths that are true on this machine."""
         folder = invocation.working_dir or self._default_dir
-        cmd, env, stdin = invocation.cmd, invocation.env, invocation.stdin
-        if self._rewriter is not None:
-            rewrite = self._rewriter.text
-            folder = rewrite(folder)
-            cmd = tuple(map(rewrite, cmd))
-            env = {name: rewrite(value) for name, value in env.items()}
-            stdin = self._rewriter.data(stdin)
-        variables = (f"{name}={value}" for name, value in env.items())
-        words = map(os.fsencode, (folder, str(len(cmd)), *cmd, *variables))
-        return [*words, stdin]
+        if self._rewriter is None:
+            return replace(invocation, working_dir=folder)
+        rewrite = self._rewriter.text
+        return replace(
+            invocation,
+            cmd=tuple(map(rewrite, invocation.cmd)),
+            stdin=self._rewriter.data(invocation.stdin),
+            env={name: rewrite(value) for name, value in invocation.env.items()},
+            working_dir=rewrite(folder),
+        )
 
     def _follow(
         self,

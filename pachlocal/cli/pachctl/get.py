@@ -102,13 +102,17 @@ def _open_output(output: str | None) -> Iterator[IO[bytes]]:
         with path.open("wb") as out:
             yield out
         return
-    with _replacing(path) as out:
+    with replacing(path) as out:
         yield out
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    # Only a whole file takes the name.
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file to write it; it takes the name only when it is whole.
+
+    Raises:
+        CliError: The directory isn't there.
+    """
     if not path.parent.is_dir():
         raise CliError(f"{path.parent}: no such directory")
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -132,12 +136,12 @@ def _get_directory(session: Session, target: pfs_pb2.File, folder: Path, progres
     info = session.server.pfs.InspectFile(pfs_pb2.InspectFileRequest(file=target))
     pieces = session.server.pfs.GetFileTAR(pfs_pb2.GetFileRequest(file=target))
     with Progress(wanted=progress, size_bytes=info.size_bytes) as meter:
-        archive = io.BufferedReader(_Reader(pieces, meter), _CHUNK)
+        archive = io.BufferedReader(StreamReader(pieces, meter), _CHUNK)
         with tarfile.open(fileobj=archive, mode="r|") as tar:
             unpack(tar, info.file.path, folder)
 
 
-class _Reader(io.RawIOBase):
+class StreamReader(io.RawIOBase):
     """Makes one file of a stream of byte strings."""
 
     def __init__(self, pieces: Iterator[BytesValue], meter: Progress) -> None:
@@ -146,9 +150,11 @@ class _Reader(io.RawIOBase):
         self._rest = memoryview(b"")
 
     def readable(self) -> bool:
+        """Whether it can be read; see io.IOBase."""
         return True
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        """Read into a buffer; see io.RawIOBase."""
         while not self._rest:
             piece = next(self._pieces, None)
             if piece is None:
