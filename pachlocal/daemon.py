@@ -94,9 +94,10 @@ def _running(arguments: argparse.Namespace) -> Iterator[str]:
         port = server.bind(arguments.address)
         host = arguments.address.rpartition(":")[0]
         peer_host = "127.0.0.1" if host in ("0.0.0.0", "[::]") else host  # noqa: S104 - compared only
-        scheduler.start(
-            {"PACHD_PEER_SERVICE_HOST": peer_host, "PACHD_PEER_SERVICE_PORT": str(port)}
-        )
+        peer = {"PACHD_PEER_SERVICE_HOST": peer_host, "PACHD_PEER_SERVICE_PORT": str(port)}
+        if peer_host in ("127.0.0.1", "localhost"):
+            peer["PEER_PORT"] = str(port)  # where pachctl in a worker looks, on this machine
+        scheduler.start(peer)
         stack.callback(scheduler.close)
         server.start()
         stack.callback(server.stop, _GRACE_S)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from pachlocal.errors import ConflictError, FailedPreconditionError, NotFoundError
 from pachlocal.pfs import commits, metadata, repos, triggers
-from pachlocal.pfs.names import BranchName, CommitName, RepoName, validate_name
+from pachlocal.pfs.names import SPEC, BranchName, CommitName, RepoName, validate_name
 from pachlocal.pfs.records import BranchInfo, CommitInfo, OriginKind
 from pachlocal.pfs.transaction import Transaction
 from pachlocal.storage.database import Connection, Row
@@ -90,10 +90,10 @@ def _ensure_with_head(tx: Transaction, branch: BranchName) -> int:
 def renew_head(tx: Transaction, key: int) -> None:
     """Give a branch a commit that shows its provenance, with its former head's content.
 
-    Finished when the branch has no provenance, open otherwise, for whoever computes it.
+    Open when the branch is computed from others, for whoever computes it; finished otherwise.
     """
     name = by_key(tx.connection, key).name
-    sources = _direct(tx.connection, key)
+    computed = has_provenance(tx.connection, key)
     own = commits.find_in_set(tx.connection, name.repo, tx.id)
     if own is not None:  # a sibling branch of this transaction
         set_head(tx, key, own.key)
@@ -103,14 +103,14 @@ def renew_head(tx: Transaction, key: int) -> None:
         name,
         parent=head(tx.connection, key),
         origin=OriginKind.AUTO,
-        finished=not sources,
+        finished=not computed,
     )
-    for source in sources:
+    for source in _direct(tx.connection, key):
         source_head = head(tx.connection, source)
         if source_head is not None:
             commits.add_provenance(tx, commit, source_head.key)
     set_head(tx, key, commit)
-    if sources:
+    if computed:
         tx.appeared.append(commit)
 
 
@@ -203,8 +203,13 @@ def with_head(connection: Connection, commit: int) -> list[int]:
 
 
 def has_provenance(connection: Connection, key: int) -> bool:
-    """Whether a branch is computed from others."""
-    return bool(_direct(connection, key))
+    """Whether a branch is computed from others: from data, not just from a pipeline's spec."""
+    row = connection.execute(
+        "SELECT 1 FROM branch_provenance JOIN branches ON branches.id = provenance_id"
+        " JOIN repos ON repos.id = repo_id WHERE branch_id = ? AND repos.type != ?",
+        (key, SPEC),
+    ).fetchone()
+    return row is not None
 
 
 def exists(connection: Connection, key: int) -> bool:

@@ -44,7 +44,12 @@ def start(
     if base is not None and base.finished is None:
         raise ConflictError(f"parent commit {base.name} has not been finished")
     key = commits.insert(tx, branch, parent=base, origin=origin, description=description)
-    branches.set_head(tx, branches.ensure(tx, branch), key)
+    owner = branches.ensure(tx, branch)
+    for source in branches.direct_provenance(tx.connection, owner):  # a spout's spec
+        spec = branches.head(tx.connection, source)
+        if spec is not None:
+            commits.add_provenance(tx, key, spec.key)
+    branches.set_head(tx, owner, key)
     return commits.by_key(tx.connection, key)
 
 

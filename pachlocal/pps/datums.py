@@ -57,10 +57,14 @@ def datum_id(datum: Datum) -> bytes:
 def datum_hash(datum: Datum, salt: str) -> bytes:
     """Hash a datum's names and content with the pipeline's salt: 32 bytes."""
     parts = [
-        (*_origin(file.input), file.path, file.entry.hash, file.join_key, file.group_key)
+        (*_origin(file.input), file.path, _content(file), file.join_key, file.group_key)
         for file in datum
     ]
     return blake3(msgpack.packb([salt, parts])).digest()
+
+
+def _content(file: DatumFile) -> bytes:
+    return b"" if file.input.reference else file.entry.hash
 
 
 def enumerate_datums(objects: Reader, commits: Commits, input_: Input) -> Iterator[Datum]:

@@ -52,6 +52,7 @@ class PfsInput:
         group_by: Template that gives the key of a group; empty for none.
         outer_join: Whether matches without a partner in the join stay.
         empty_files: Whether only names are laid out.
+        reference: Whether a datum stays the same when only the content of these files changes.
         cron: When the files come, if the clock makes them.
         trigger: When the branch follows another, if the pipeline is to see to that.
     """
@@ -63,6 +64,7 @@ class PfsInput:
     group_by: str = ""
     outer_join: bool = False
     empty_files: bool = False
+    reference: bool = False
     cron: CronTicks | None = None
     trigger: Trigger | None = None
 
@@ -121,6 +123,7 @@ def parse_input(input_: Json) -> Input:
             group_by=pfs.get("group_by", ""),
             outer_join=pfs.get("outer_join", False),
             empty_files=pfs.get("empty_files", False),
+            reference=pfs.get("reference", False),
             trigger=_trigger(pfs["trigger"]) if "trigger" in pfs else None,
         )
     if "cron" in input_:
@@ -175,9 +178,8 @@ def _complete_pfs(pfs: Json, where: str, owner: Owner) -> None:
             f"{where}: input cannot come from a commit; "
             "use a branch with head pointing to the commit"
         )
-    for field in ("s3", "lazy", "reference"):
-        if pfs.get(field):
-            raise UnsupportedError(f"{where}.{field} is not served yet")
+    if pfs.get("s3"):
+        raise UnsupportedError(f"{where}.s3 needs a Pachyderm cluster; here: read below /pfs")
     pfs["glob"] = paths.clean(pfs["glob"]) if pfs["glob"] != "/" else "/"
     compile_glob(pfs["glob"])
     pfs.setdefault("project", owner.project)

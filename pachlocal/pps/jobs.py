@@ -21,7 +21,7 @@ _SELECT = """
     SELECT j.*, p.project, p.name AS pipeline FROM jobs j JOIN pipelines p ON p.id = j.pipeline_id
 """
 _UNFINISHED = (JobState.CREATED, JobState.STARTING, JobState.RUNNING, JobState.FINISHING)
-_IS_UNFINISHED = f"j.state IN ({', '.join(str(int(state)) for state in _UNFINISHED)})"
+IS_UNFINISHED = f"j.state IN ({', '.join(str(int(state)) for state in _UNFINISHED)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +167,7 @@ def inputs_of(connection: Connection, job: JobInfo) -> set[int]:
 def next_unfinished(connection: Connection, pipeline: int, version: int) -> JobInfo | None:
     """Return the oldest job of a pipeline's version that has not ended."""
     row = connection.execute(
-        f"{_SELECT} WHERE j.pipeline_id = ? AND j.version = ? AND {_IS_UNFINISHED}"
+        f"{_SELECT} WHERE j.pipeline_id = ? AND j.version = ? AND {IS_UNFINISHED}"
         " ORDER BY j.id LIMIT 1",
         (pipeline, version),
     ).fetchone()
@@ -214,7 +214,7 @@ def set_state(tx: Transaction, job: JobInfo, state: JobState) -> None:
     """Move a job on, unless it has ended; the first time it runs is when it started."""
     tx.connection.execute(
         "UPDATE jobs AS j SET state = ?1, started = CASE WHEN ?1 = ?2 THEN COALESCE(started, ?3)"
-        f" ELSE started END WHERE id = ?4 AND {_IS_UNFINISHED}",
+        f" ELSE started END WHERE id = ?4 AND {IS_UNFINISHED}",
         (int(state), int(JobState.RUNNING), tx.now, job.key),
     )
 
@@ -254,7 +254,7 @@ def end_without_output(
 def kill_unfinished(tx: Transaction, objects: Reader, pipeline: int, reason: str) -> None:
     """End all jobs of a pipeline that have not ended."""
     rows = tx.connection.execute(
-        f"{_SELECT} WHERE j.pipeline_id = ? AND {_IS_UNFINISHED} ORDER BY j.id", (pipeline,)
+        f"{_SELECT} WHERE j.pipeline_id = ? AND {IS_UNFINISHED} ORDER BY j.id", (pipeline,)
     )
     for row in rows.fetchall():
         end_without_output(tx, objects, _info(row), JobState.KILLED, reason)
@@ -276,7 +276,7 @@ def _finish_meta(tx: Transaction, objects: Reader, job: JobInfo, meta: Root, err
 def _end(tx: Transaction, job: JobInfo, state: JobState, reason: str) -> JobInfo:
     tx.connection.execute(
         "UPDATE jobs AS j SET state = ?, reason = ?, started = COALESCE(started, ?), finished = ?"
-        f" WHERE id = ? AND {_IS_UNFINISHED}",
+        f" WHERE id = ? AND {IS_UNFINISHED}",
         (int(state), reason, tx.now, tx.now, job.key),
     )
     return by_key(tx.connection, job.key)

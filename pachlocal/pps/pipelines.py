@@ -7,7 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
-from pachlocal.errors import AlreadyExistsError, FailedPreconditionError, NotFoundError
+from pachlocal.errors import (
+    AlreadyExistsError,
+    FailedPreconditionError,
+    InvalidArgumentError,
+    NotFoundError,
+)
 from pachlocal.pfs import branches, commits, firing, history, metadata, repos
 from pachlocal.pfs.content import Reader
 from pachlocal.pfs.names import META, SPEC, USER, RepoName
@@ -18,8 +23,11 @@ from pachlocal.pps.spec import PipelineSpec, effective, parse
 from pachlocal.pps.states import JobState, PipelineState
 from pachlocal.storage.database import Connection, Row
 
-_SELECT = """
-    SELECT p.*, v.version AS shown, v.spec_commit, v.user_spec, v.effective_spec, v.salt, v.created
+_SELECT = f"""
+    SELECT p.*, v.version AS shown, v.spec_commit, v.user_spec, v.effective_spec, v.salt, v.created,
+        json_extract(v.effective_spec, '$.autoscaling') AND NOT EXISTS (
+            SELECT 1 FROM jobs j WHERE j.pipeline_id = p.id AND {jobs.IS_UNFINISHED}
+        ) AS idle
     FROM pipelines p JOIN pipeline_versions v ON v.pipeline_id = p.id
 """
 
@@ -91,16 +99,14 @@ def create(
             f'pipeline "{spec.project}/{spec.name}" cannot be created because a repo with the same '
             "name already exists"
         )
-    cron.create_repos(tx, spec)
-    for input_ in pfs_inputs(spec.input):
-        if input_.branch.repo != spec.repo:  # its own output is a cycle, and refused as one
-            repos.key(connection, input_.branch.repo)
-    for input_ in pfs_inputs(spec.input):
-        if input_.trigger is not None:
-            firing.attach(tx, input_.branch, input_.trigger)
+    _prepare_inputs(tx, spec)
     if before is None:
         _create_repos(tx, spec)
     else:
+        if before.spec.spout != spec.spout:
+            raise InvalidArgumentError(
+                "a spout can't become another kind of pipeline, nor the reverse: delete it first"
+            )
         jobs.kill_unfinished(
             tx, objects, before.key, "all jobs killed because pipeline was updated"
         )
@@ -110,6 +116,17 @@ def create(
     if before is None or not before.stopped:
         _connect(tx, spec)
     return by_key(connection, key)
+
+
+def _prepare_inputs(tx: Transaction, spec: PipelineSpec) -> None:
+    """Check that input repos are there; make those, and the branches, that are the pipeline's."""
+    cron.create_repos(tx, spec)
+    for input_ in pfs_inputs(spec.input):
+        if input_.branch.repo != spec.repo:  # its own output is a cycle, and refused as one
+            repos.key(tx.connection, input_.branch.repo)
+    for input_ in pfs_inputs(spec.input):
+        if input_.trigger is not None:
+            firing.attach(tx, input_.branch, input_.trigger)
 
 
 def _create_repos(tx: Transaction, spec: PipelineSpec) -> None:
@@ -159,7 +176,13 @@ def _store(
 
 
 def _connect(tx: Transaction, spec: PipelineSpec) -> None:
-    """Make the output computed from the inputs: from now on their commits make jobs."""
+    """Make the output computed from the inputs: from now on their commits make jobs.
+
+    A spout's output is computed from no data: its program writes there as it likes.
+    """
+    if spec.spout:
+        branches.create(tx, spec.output, provenance=[spec.versions])
+        return
     provenance = [*dict.fromkeys(input_.branch for input_ in pfs_inputs(spec.input)), spec.versions]
     for branch in (spec.output, spec.meta):
         branches.create(tx, branch, provenance=provenance)
@@ -168,7 +191,8 @@ def _connect(tx: Transaction, spec: PipelineSpec) -> None:
 def stop(tx: Transaction, objects: Reader, pipeline: PipelineInfo) -> None:
     """Cut a pipeline off from its inputs and end its jobs."""
     for branch in (pipeline.spec.output, pipeline.spec.meta):
-        branches.clear_provenance(tx, branch)
+        if branches.find(tx.connection, branch) is not None:  # a spout has no meta branch
+            branches.clear_provenance(tx, branch)
     jobs.kill_unfinished(tx, objects, pipeline.key, "pipeline was stopped")
     _set_stopped(tx, pipeline, stopped=True)
 
@@ -319,6 +343,9 @@ def job_counts(connection: Connection, pipeline: PipelineInfo) -> dict[JobState,
 
 def _info(row: Row) -> PipelineInfo:
     complete = json.loads(row["effective_spec"])
+    state = PipelineState(row["state"])
+    if state is PipelineState.RUNNING and row["idle"]:
+        state = PipelineState.STANDBY
     return PipelineInfo(
         key=row["id"],
         version=row["shown"],
@@ -327,7 +354,7 @@ def _info(row: Row) -> PipelineInfo:
         effective_spec=complete,
         spec_commit=row["spec_commit"],
         salt=row["salt"],
-        state=PipelineState(row["state"]),
+        state=state,
         reason=row["reason"],
         stopped=bool(row["stopped"]),
         created=row["created"],

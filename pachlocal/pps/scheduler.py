@@ -10,7 +10,9 @@ from pachlocal.pps import jobs, pipelines
 from pachlocal.pps.batching import Door
 from pachlocal.pps.clock import Clock
 from pachlocal.pps.logs import LogWriter
+from pachlocal.pps.pipelines import PipelineInfo
 from pachlocal.pps.runner import PipelineRunner
+from pachlocal.pps.spout import SpoutRunner
 from pachlocal.pps.workers import WorkerStatus
 from pachlocal.runtime.contract import Runtime
 
@@ -39,7 +41,7 @@ class Scheduler:
         self._logs = logs
         self._peer: Mapping[str, str] = {}
         self._closing = threading.Event()
-        self._runners: dict[tuple[int, int], PipelineRunner] = {}
+        self._runners: dict[tuple[int, int], PipelineRunner | SpoutRunner] = {}
         self._clock = Clock(files)
         self._thread = threading.Thread(target=self._run, name="scheduler")
         files.before_commit.append(jobs.create_for_new_commits)
@@ -104,6 +106,9 @@ class Scheduler:
             self._runners.pop(key).join()
         for key, info in wanted.items():
             if key not in self._runners:
-                self._runners[key] = PipelineRunner(
-                    self._files, self._runtime, self._logs, info, self._peer, self._door
-                )
+                self._runners[key] = self._start(info)
+
+    def _start(self, info: PipelineInfo) -> PipelineRunner | SpoutRunner:
+        if info.spec.spout:
+            return SpoutRunner(self._files, self._runtime, self._logs, info, self._peer)
+        return PipelineRunner(self._files, self._runtime, self._logs, info, self._peer, self._door)

@@ -23,7 +23,7 @@ from pachlocal.pfs.names import (
     RepoName,
     validate_name,
 )
-from pachlocal.pps.inputs import Input, Json, Owner, complete_input, parse_input
+from pachlocal.pps.inputs import CombinedInput, Input, Json, Owner, complete_input, parse_input
 from pachlocal.pps.resources import resources
 from pachlocal.pps.secrets import SecretMount
 from pachlocal.runtime.contract import Resources
@@ -36,7 +36,6 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)s")
 
 # What a cluster does and one machine doesn't yet: field, and what to do instead.
 _UNSERVED = {
-    "spout": "run the program beside pachlocal and let it `put file`",
     "service": "run the service beside pachlocal and let it read with `get file`",
     "egress": "take the result out with `get file -r`",
     "s3_out": "write to /pfs/out",
@@ -72,7 +71,8 @@ class PipelineSpec:
         description: For people.
         transform: What runs.
         workers: How many datums run side by side.
-        input: What it runs on.
+        input: What it runs on; a spout's is empty.
+        spout: Whether its program runs on, and puts files into the output by itself.
         output_branch: Where the results go.
         datum_tries: How often a datum is tried before it has failed.
         datum_timeout_s: Seconds a try may take; None for no limit.
@@ -88,6 +88,7 @@ class PipelineSpec:
     transform: Transform
     workers: int
     input: Input
+    spout: bool
     output_branch: str
     datum_tries: int
     datum_timeout_s: float | None
@@ -143,12 +144,10 @@ def effective(user_spec: Json, now: int | None = None) -> Json:
         )
     project = pipeline.setdefault("project", {}).setdefault("name", DEFAULT_PROJECT)
     for field, instead in _UNSERVED.items():
-        if spec.get(field):
+        if field in spec:
             raise UnsupportedError(f"{field} needs a Pachyderm cluster; here: {instead}")
     _check_transform(spec)
-    if not spec.get("input"):
-        raise InvalidArgumentError("no input set")
-    complete_input(spec["input"], Owner(project, name, time.time_ns() if now is None else now))
+    _complete_work(spec, Owner(project, name, time.time_ns() if now is None else now))
     spec.setdefault("output_branch", "master")
     validate_name(spec["output_branch"])
     spec.setdefault("parallelism_spec", {}).setdefault("constant", "1")
@@ -194,7 +193,8 @@ def parse(spec: Json) -> PipelineSpec:
             ),
         ),
         workers=max(1, int(spec["parallelism_spec"]["constant"])),
-        input=parse_input(spec["input"]),
+        input=parse_input(spec["input"]) if spec.get("input") else CombinedInput("union", ()),
+        spout="spout" in spec,
         output_branch=spec["output_branch"],
         datum_tries=max(1, int(spec["datum_tries"])),
         datum_timeout_s=_seconds(spec.get("datum_timeout")),
@@ -216,6 +216,31 @@ def _check_transform(spec: Json) -> None:
             "transform.cmd is missing: invalid pipeline transform, no command specified"
         )
     _check_secrets(transform.get("secrets", ()))
+
+
+def _complete_work(spec: Json, owner: Owner) -> None:
+    """Complete what a pipeline works on."""
+    if "spout" in spec:
+        _check_spout(spec)
+    elif not spec.get("input"):
+        raise InvalidArgumentError("no input set")
+    else:
+        complete_input(spec["input"], owner)
+
+
+def _check_spout(spec: Json) -> None:
+    if spec["spout"].get("service"):
+        raise UnsupportedError(
+            "spout.service needs a Pachyderm cluster; here: have the program listen by itself"
+        )
+    if spec.get("input"):
+        raise InvalidArgumentError("spout pipelines (without a service) must not have an input")
+    if spec.get("autoscaling"):
+        raise InvalidArgumentError(
+            "autoscaling can't be used with spouts (spouts aren't triggered externally)"
+        )
+    if spec["transform"].get("datum_batching"):
+        raise InvalidArgumentError("a spout has no datums that could come in batches")
 
 
 def _check_secrets(mounts: Sequence[Json]) -> None:

@@ -41,6 +41,6 @@ def test_a_published_client_asks_for_datums(client: str, daemon: Daemon, tmp_pat
         "1",
     ), log
     listed = daemon.pachctl("glob", "file", "copy@master:/*").splitlines()
-    assert [line.split()[0] for line in listed[1:]] == ["/1", "/2", "/z"]
+    assert [line.split()[-1] for line in listed[1:]] == ["/1", "/2", "/z"]
     assert starts.read_text() == "started\n" * 3  # at first, and after each of two failures
     assert log.count("ValueError('bad file')") == 2

@@ -12,7 +12,7 @@ from pachlocal.errors import ConflictError, NotFoundError, UnavailableError
 from pachlocal.pfs import branches, commits, files, history, removal, resolve
 from pachlocal.pfs.filesystem import FileSystem
 from pachlocal.pfs.history import Filter
-from pachlocal.pfs.names import BranchName
+from pachlocal.pfs.names import SPEC, BranchName
 from pachlocal.pfs.records import CommitInfo, OriginKind
 from pachlocal.pps import pipelines
 from pachlocal.proto import pfs_pb2
@@ -266,7 +266,8 @@ def _newer(connection: Connection, branch: BranchName, seen: int) -> list[Commit
 
 def _refuse_output(connection: Connection, info: CommitInfo) -> None:
     repo = info.name.repo
-    if info.provenance and pipelines.find(connection, repo.project, repo.name) is not None:
+    computed = any(source.repo.type != SPEC for source in info.provenance)  # a spout's isn't
+    if computed and pipelines.find(connection, repo.project, repo.name) is not None:
         raise ConflictError(
             "cannot finish a pipeline output or meta commit, use 'stop job' instead"
         )

@@ -76,6 +76,11 @@ _JOB_FIELDS = [
 ]
 
 
+_TRANSFORM = pps_pb2.PipelineInfo.PIPELINE_TYPE_TRANSFORM
+_SPOUT = pps_pb2.PipelineInfo.PIPELINE_TYPE_SPOUT
+_IDLE = (PipelineState.PAUSED, PipelineState.STANDBY)
+
+
 def pipeline_name(pipeline: pps_pb2.Pipeline) -> tuple[str, str]:
     """Return a pipeline's project and name."""
     return pipeline.project.name or DEFAULT_PROJECT, pipeline.name
@@ -113,7 +118,7 @@ class Messages:
             reason=info.reason,
             last_job_state=pps_pb2.JobState.ValueType(newest.state if newest else 0),
             parallelism=spec.workers,
-            type=pps_pb2.PipelineInfo.PIPELINE_TYPE_TRANSFORM,
+            type=_SPOUT if spec.spout else _TRANSFORM,
             user_spec_json=json.dumps(info.user_spec),
             effective_spec_json=json.dumps(info.effective_spec),
             metadata=info.metadata,
