@@ -233,6 +233,21 @@ def replay(capsule: Path, shell: bool, keep: bool, compose: Path | None) -> None
     os.execv(command[0], command)  # noqa: S606 - this very interpreter
 
 
+@cli.command()
+@click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
+@click.option("--modernize", is_flag=True, help="Print them in the form of 2.x instead.")
+def lint(specs: tuple[str, ...], modernize: bool) -> None:
+    """Say whether Pachyderm 2.12 would take specifications, and what has no effect here.
+
+    Forms of 1.x, which pachctl here converts, are named too. No daemon is needed.
+
+    Example: pachlocal lint python_train.json
+    """
+    options = ["--modernize"] * modernize
+    command = [sys.executable, "-m", "pachlocal.lint", *options, "--", *specs]
+    os.execv(command[0], command)  # noqa: S606 - this very interpreter
+
+
 def _running(root: Path) -> Daemon:
     running = find_daemon(root)
     if running is None:

@@ -13,21 +13,6 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from pachlocal.cli.pachctl.errors import CliError
 
-# Fields of 1.x, by the last part of their path. No newer server takes them.
-_OLD = {
-    "inputs": "a form of Pachyderm 1.x; 2.x has input.cross",
-    "atom": "a form of Pachyderm 1.x; 2.x has pfs",
-    "strategy": "a form of Pachyderm 1.x; constant alone is enough",
-    "coefficient": "a form of Pachyderm 1.x; 2.x has constant",
-    "incremental": "a form of Pachyderm 1.x; leave it out",
-    "standby": "a form of Pachyderm 1.x; 2.x has autoscaling",
-    "resource_spec": "a form of Pachyderm 1.x; 2.x has resource_requests",
-    "scale_down_threshold": "a form of Pachyderm 1.x; leave it out",
-    "enable_stats": "a form of Pachyderm 1.x; leave it out",
-    "chunk_spec": "a form of Pachyderm 1.x; 2.x has datum_set_spec",
-    "max_queue_size": "a form of Pachyderm 1.x; leave it out",
-    "cache_size": "a form of Pachyderm 1.x; leave it out",
-}
 _INTEGERS = (
     FieldDescriptor.CPPTYPE_INT32,
     FieldDescriptor.CPPTYPE_INT64,
@@ -63,8 +48,6 @@ def check(data: Any, form: Descriptor, place: str, path: str = "") -> None:
 
 
 def _hint(name: str, form: Descriptor) -> str:
-    if old := _OLD.get(name):
-        return f" ({old})"
     near = difflib.get_close_matches(name, [field.name for field in form.fields], n=1)
     return f"; did you mean {near[0]}?" if near else ""
 

@@ -116,6 +116,8 @@ def submit(
     reprocess = reprocess or document.request.reprocess
     dry_run = dry_run or document.request.dry_run
     _warn_about_image(document)
+    for note in document.notes:
+        _note(f"note: {document.place}: {note}; `pachlocal lint --modernize` rewrites it")
     changed = update and not reprocess and not dry_run and _changes_code(session, document, name)
     request = pps_pb2.CreatePipelineV2Request(
         create_pipeline_request_json=json.dumps(spec),

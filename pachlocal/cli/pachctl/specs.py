@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from google.protobuf import json_format
 
+from pachlocal.cli.legacy_spec import modernise
 from pachlocal.cli.pachctl.errors import CliError
 from pachlocal.cli.pachctl.spec_check import check
 from pachlocal.proto import pps_pb2
@@ -23,13 +24,15 @@ class Document(NamedTuple):
 
     Attributes:
         place: Where it is from, for messages about it.
-        spec: What it says, as plain data.
+        spec: What it says, as plain data, in the form of 2.x.
         request: The same as the API's message.
+        notes: What it had in forms of 1.x.
     """
 
     place: str
     spec: Spec
     request: pps_pb2.CreatePipelineRequest
+    notes: tuple[str, ...] = ()
 
 
 def read_specs(path: str) -> list[Document]:
@@ -70,7 +73,8 @@ def parse_specs(text: str, name: str) -> list[Document]:
         if not isinstance(spec, dict):
             raise CliError(f"{place}: expected an object, not {json.dumps(spec)[:40]}")
         spec.pop("$schema", None)  # for editors
-        documents.append(Document(place, spec, _to_request(spec, place)))
+        modern, notes = modernise(spec)
+        documents.append(Document(place, modern, _to_request(modern, place), tuple(notes)))
     return documents
 
 

@@ -114,14 +114,7 @@ def test_a_syntax_error_in_yaml_is_told_with_its_place() -> None:
         ({"datum_tries": True}, "datum_tries: expected a whole number, not true or false"),
         ({"job_timeout": {"s": 1}}, "job_timeout: expected text, not an object"),
         ({"input": {"cross": [{"pfs": {"rpeo": "x"}}]}}, "input.cross[0].pfs.rpeo: no such field"),
-        (
-            {"input": {"atom": {}}},
-            "input.atom: no such field (a form of Pachyderm 1.x; 2.x has pfs)",
-        ),
-        (
-            {"parallelism_spec": {"strategy": "CONSTANT"}},
-            "parallelism_spec.strategy: no such field (a form of Pachyderm 1.x",
-        ),
+        ({"input": {"atom": {"rpeo": "x"}}}, "input.pfs.rpeo: no such field; did you mean repo?"),
         ({"pipeline": {}}, "pipeline.name: the pipeline needs a name"),
     ],
 )

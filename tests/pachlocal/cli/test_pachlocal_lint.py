@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pachlocal import lint
+
+ROOT = Path(__file__).parents[3]
+GOOD = {
+    "pipeline": {"name": "p"},
+    "transform": {"image": "iris:1", "cmd": ["sh"]},
+    "input": {"pfs": {"repo": "data", "glob": "/*"}},
+}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "a.json"
+
+
+def lines(capsys: pytest.CaptureFixture[str], path: Path, change: dict[str, Any]) -> list[str]:
+    path.write_text(json.dumps({**GOOD, **change}))
+    lint.main([str(path)])
+    return [line.removeprefix(f"{path}: p: ") for line in capsys.readouterr().out.splitlines()]
+
+
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("*_train.json")) + sorted(ROOT.glob("*_infer.json"))
+)
+def test_the_workshops_specifications_are_fine(path: Path) -> None:
+    assert lint.main([str(path)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (
+            {"tolerations": [{"key": "a"}], "podSpec": "{}"},
+            [
+                "note: pod_spec has no effect on one machine: there are no pods",
+                "note: tolerations has no effect on one machine: there is one machine",
+                "fine: Pachyderm 2.12 takes it, and so does pachlocal",
+            ],
+        ),
+        (
+            {"input": {"cross": [{"pfs": {"repo": "a", "glob": "/", "lazy": True}}]}},
+            [
+                "note: input.cross[0].pfs.lazy has no effect on one machine: "
+                "files are laid out as a whole",
+                "fine: Pachyderm 2.12 takes it, and so does pachlocal",
+            ],
+        ),
+        (
+            {"egress": {"URL": "s3://bucket"}},
+            [
+                "error: pachlocal refuses it, a cluster may not: egress needs a Pachyderm cluster; "
+                "here: take the result out with `get file -r`"
+            ],
+        ),
+        (
+            {"input": {"pfs": {"repo": "a"}}},
+            ["error: it can't be right: input.pfs: input must specify a glob"],
+        ),
+        (
+            {"parallelism_spec": {"strategy": "CONSTANT", "constant": 2}},
+            [
+                "error: Pachyderm 2.12 refuses a form of 1.x: parallelism_spec.strategy is gone in "
+                "2.x: constant says it all (--modernize rewrites it)"
+            ],
+        ),
+    ],
+)
+def test_what_it_says(
+    capsys: pytest.CaptureFixture[str], path: Path, change: dict[str, Any], expected: list[str]
+) -> None:
+    assert lines(capsys, path, change) == expected
+
+
+def test_it_fails_when_something_is_refused(capsys: pytest.CaptureFixture[str], path: Path) -> None:
+    path.write_text(json.dumps(GOOD))
+    assert lint.main([str(path), str(path)]) == 0
+    assert lint.main([str(path), "nowhere.json"]) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "error: nowhere.json: no such file"
+
+
+def test_it_prints_the_modern_form(capsys: pytest.CaptureFixture[str], path: Path) -> None:
+    old = {**GOOD, "input": {"atom": GOOD["input"]["pfs"]}}
+    path.write_text(json.dumps(old))
+    assert lint.main(["--modernize", str(path)]) == 0
+    assert json.loads(capsys.readouterr().out) == GOOD
+
+
+def test_the_command() -> None:
+    result = subprocess.run(
+        [
+            *(sys.executable, "-c", "from pachlocal.cli.pachlocal import main; main()"),
+            *("lint", str(ROOT / "python_train.json")),
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "fine: Pachyderm 2.12 takes it" in result.stdout
