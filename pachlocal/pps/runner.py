@@ -186,6 +186,8 @@ class PipelineRunner:
             with self._files.transaction() as tx:
                 if not jobs.by_key(tx.connection, job.key).state.is_terminal:
                     jobs.end_without_output(tx, self._files.objects, job, JobState.FAILURE, reason)
+        except NotFoundError:
+            pass  # it was deleted while it ran
         except (PachError, OSError, sqlite3.Error):
             # Not even the failure can be stored: the job stays as it is, and is tried again.
             _log.exception("job %s@%s could not be ended", job.repo, job.id)
