@@ -9,7 +9,7 @@ import python_pachyderm
 
 with Path(sys.argv[1]).open("a") as starts:
     starts.write("started\n")
-worker = python_pachyderm.Client().worker
+worker = python_pachyderm.Client.new_in_cluster().worker
 while True:
     with worker.batch_datum():
         (file,) = Path("/pfs/data").iterdir()
