@@ -135,10 +135,13 @@ def _umask() -> int:
 def _get_directory(session: Session, target: pfs_pb2.File, folder: Path, progress: bool) -> None:
     info = session.server.pfs.InspectFile(pfs_pb2.InspectFileRequest(file=target))
     pieces = session.server.pfs.GetFileTAR(pfs_pb2.GetFileRequest(file=target))
-    with Progress(wanted=progress, size_bytes=info.size_bytes) as meter:
-        archive = io.BufferedReader(StreamReader(pieces, meter), _CHUNK)
-        with tarfile.open(fileobj=archive, mode="r|") as tar:
-            unpack(tar, info.file.path, folder)
+    silent = Progress(wanted=False)  # what comes holds names and padding, too
+    archive = io.BufferedReader(StreamReader(pieces, silent), _CHUNK)
+    with (
+        tarfile.open(fileobj=archive, mode="r|") as tar,
+        Progress(wanted=progress, size_bytes=info.size_bytes) as meter,
+    ):
+        unpack(tar, info.file.path, folder, meter)
 
 
 class StreamReader(io.RawIOBase):
@@ -167,7 +170,7 @@ class StreamReader(io.RawIOBase):
         return count
 
 
-def unpack(tar: tarfile.TarFile, prefix: str, folder: Path) -> None:
+def unpack(tar: tarfile.TarFile, prefix: str, folder: Path, meter: Progress | None = None) -> None:
     """Write a TAR stream's files and directories, and nothing outside a folder.
 
     Links and devices are left out: the store has none, and they could lead elsewhere.
@@ -176,21 +179,36 @@ def unpack(tar: tarfile.TarFile, prefix: str, folder: Path) -> None:
         tar: The archive, with absolute names.
         prefix: The part of the names to leave out.
         folder: Where to.
+        meter: Is told of what has been written.
 
     Raises:
         CliError: A name leads outside the folder.
     """
     root = folder.resolve()  # what it leads to; a link that the user has put there is fine
-    for entry in tar:
+    made: set[Path] = set()  # folders that are there, and inside
+    while (entry := tar.next()) is not None:
+        tar.members.clear()  # type: ignore[attr-defined]  # or it would keep them all
         path = root / _below(entry.name, prefix)
-        if ".." in path.parts or not path.resolve().is_relative_to(root):
+        if ".." in path.parts or not _leads_inside(path, root, made):
             raise CliError(f"{entry.name} leads outside {folder}: it isn't written")
         if entry.isdir():
             path.mkdir(parents=True, exist_ok=True)
         elif entry.isfile() and (content := tar.extractfile(entry)):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.parent not in made:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                made.add(path.parent)
             with path.open("wb") as out:
                 shutil.copyfileobj(content, out, _CHUNK)
+            if meter is not None:
+                meter.advance(1, entry.size)
+
+
+def _leads_inside(path: Path, root: Path, made: set[Path]) -> bool:
+    # To follow a whole path takes long; where its folder is known to be inside, only the file
+    # itself can be a link.
+    if path.parent in made and not path.is_symlink():
+        return True
+    return path.resolve().is_relative_to(root)
 
 
 def _below(name: str, prefix: str) -> PurePosixPath:

@@ -289,6 +289,19 @@ def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
+def test_nothing_is_written_through_a_linked_file(tmp_path: Path) -> None:
+    (tmp_path / "out" / "d").mkdir(parents=True)
+    (tmp_path / "secret").write_text("kept")
+    (tmp_path / "out" / "d" / "x").symlink_to(tmp_path / "secret")
+
+    with (
+        open_tar(tar_of({"/d/ok": b"x", "/d/x": b"evil"})) as tar,
+        pytest.raises(CliError, match="leads outside"),
+    ):
+        unpack(tar, "/", tmp_path / "out")
+    assert (tmp_path / "secret").read_text() == "kept"
+
+
 def test_links_and_devices_are_left_out(tmp_path: Path) -> None:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
