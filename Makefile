@@ -4,7 +4,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench format proto lock clean
+.PHONY: help setup demo test lint bench format proto readme lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z.-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -14,7 +14,7 @@ setup: $(READY) ## Make the environment in .venv
 $(READY): requirements/dev.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or later is needed; say which with PYTHON=…")'
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --require-hashes -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
@@ -56,6 +56,10 @@ proto: $(READY) ## Write the modules for pachlocal/proto/*.proto anew
 
 docs/compatibility.md: $(READY) pachlocal/api/*.py ## Write the table of what is served anew
 	$(BIN)/python -m pachlocal.api.compatibility > $@
+
+PAGES ?= README.md $(sort $(wildcard docs/exercises/*.md))
+readme: $(READY) ## Run the commands of README.md and docs/exercises, rewrite what they print
+	$(BIN)/python -m tests.docs.rerun $(PAGES)
 
 lock: ## Pin all dependencies anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url \

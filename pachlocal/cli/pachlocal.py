@@ -83,7 +83,14 @@ _compose_option = click.option(
 
 @cli.command()
 @_root_option
-@click.option("--address", default=DEFAULT_ADDRESS, show_default=True, metavar="HOST:PORT")
+@click.option(
+    "--address",
+    default=DEFAULT_ADDRESS,
+    envvar="PACHLOCAL_ADDRESS",
+    show_default=f"$PACHLOCAL_ADDRESS, or {DEFAULT_ADDRESS}",
+    metavar="HOST:PORT",
+    help="Where to listen; port 0 is any that is free.",
+)
 @click.option(
     "--runtime",
     type=click.Choice(("process", "docker")),

@@ -1,0 +1,1 @@
+"""Runs the commands of a Markdown page, and puts what they print under them."""
