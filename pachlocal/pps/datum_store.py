@@ -64,6 +64,7 @@ class DatumInfo:
         processed_by: The row of the job in which it last ran; None before it has.
         attempts: How often it was tried.
         stats: What it cost.
+        error: Why it failed, in one line.
     """
 
     job: int
@@ -77,6 +78,20 @@ class DatumInfo:
     processed_by: int | None = None
     attempts: int = 0
     stats: Stats = field(default_factory=Stats)
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a datum that was processed before gave.
+
+    Attributes:
+        output: The tree of `/pfs/out`.
+        processed_by: The row of the job in which it ran.
+    """
+
+    output: Root
+    processed_by: int | None
 
 
 def store_files(datum: Datum, leaves: Sequence[PfsInput]) -> tuple[StoredFile, ...]:
@@ -151,12 +166,13 @@ def record(
     output: Root,
     attempts: int,
     stats: Stats,
+    error: str,
 ) -> None:
     """Store what became of a datum."""
     connection.execute(
         "UPDATE datums SET state = ?, output = ?, processed_by = ?, attempts = ?, download_ns = ?,"
-        " process_ns = ?, upload_ns = ?, download_bytes = ?, upload_bytes = ?"
-        " WHERE job_id = ? AND id = ?",
+        " process_ns = ?, upload_ns = ?, download_bytes = ?, upload_bytes = ?,"
+        " error = ? WHERE job_id = ? AND id = ?",
         (
             int(state),
             output,
@@ -167,6 +183,7 @@ def record(
             stats.upload_ns,
             stats.download_bytes,
             stats.upload_bytes,
+            error,
             datum.job,
             datum.id,
         ),
@@ -179,6 +196,16 @@ def find(connection: Connection, job: int, id_: bytes) -> DatumInfo | None:
         "SELECT * FROM datums WHERE job_id = ? AND id = ?", (job, id_)
     ).fetchone()
     return _info(row) if row else None
+
+
+def find_kept(connection: Connection, job: int, id_: bytes, hash_: bytes) -> Kept | None:
+    """Return what a job's datum gave, if it had the same work and was processed."""
+    row = connection.execute(
+        "SELECT output, processed_by FROM datums"
+        " WHERE job_id = ? AND id = ? AND hash = ? AND state IN (?, ?)",
+        (job, id_, hash_, int(DatumState.SUCCESS), int(DatumState.SKIPPED)),
+    ).fetchone()
+    return Kept(row["output"], row["processed_by"]) if row else None
 
 
 def inspect(connection: Connection, job: JobInfo, id_: bytes) -> DatumInfo:
@@ -288,4 +315,5 @@ def _info(row: Row) -> DatumInfo:
             row["download_bytes"],
             row["upload_bytes"],
         ),
+        error=row["error"],
     )

@@ -88,7 +88,7 @@ class JobRun:
         with self._files.snapshot() as connection:
             failed = next(datum_store.list_datums(connection, self._job, DatumState.FAILED), None)
         if failed is not None:
-            self._end(JobState.FAILURE, f"datum {failed.id.hex()} failed")
+            self._end(JobState.FAILURE, f"datum {failed.id.hex()} failed: {failed.error}")
         else:
             self._finish()
 
@@ -175,6 +175,7 @@ class JobRun:
                         output=result.output,
                         attempts=result.attempts,
                         stats=result.stats,
+                        error=result.error,
                     )
                     objects.write_into(connection)
 

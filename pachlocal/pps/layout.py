@@ -6,7 +6,6 @@ See https://docs.pachyderm.com/latest/build-dags/pipeline-spec/transform/ for wh
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ from pachlocal.pfs.content import Reader
 from pachlocal.pfs.entries import Entry, Root
 from pachlocal.pfs.modification import Modification
 from pachlocal.pps.datums import Datum
+from pachlocal.runtime.folders import remove_tree
 from pachlocal.storage.objects import ObjectWriter
 
 _PIECE = 4 * 1024 * 1024  # bytes read at once
@@ -56,10 +56,7 @@ def lay_out(objects: Reader, datum: Datum, pfs: Path, env: Mapping[str, str]) ->
 def clear(pfs: Path) -> None:
     """Remove all that is in a worker's `/pfs`."""
     for child in pfs.iterdir():
-        if child.is_dir() and not child.is_symlink():
-            shutil.rmtree(child)
-        else:
-            child.unlink()
+        remove_tree(child)
 
 
 def collect(objects: ObjectWriter, pfs: Path) -> tuple[Root, int]:

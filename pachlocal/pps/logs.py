@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import queue
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pachlocal.storage.database import Connection, Database, Row
+
+_log = logging.getLogger(__name__)
 
 _BATCH = 2000  # lines a transaction
 
@@ -65,7 +69,10 @@ class LogWriter:
             while not self._lines.empty() and len(batch) < _BATCH:
                 batch.append(self._lines.get())
             open_ = None not in batch
-            self._store([line for line in batch if line is not None])
+            try:
+                self._store([line for line in batch if line is not None])
+            except sqlite3.Error:  # a full disk; lines are lost, work is not
+                _log.exception("%d log lines could not be stored", len(batch))
 
     def _store(self, lines: list[LogLine]) -> None:
         with self._database.write(progress=True) as connection:

@@ -72,7 +72,7 @@ def plan(files: FileSystem, job: JobInfo, pipeline: PipelineInfo) -> None:
 def _planned(
     job: JobInfo, ordinal: int, datum: Datum, leaves: Sequence[PfsInput], decision: Decision
 ) -> DatumInfo:
-    kept = decision.before if decision.skipped else None
+    kept = decision.kept
     return DatumInfo(
         job.key,
         decision.id,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from pachlocal.errors import PachError
@@ -30,6 +30,7 @@ class Result:
     output: Root
     attempts: int
     stats: Stats
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +99,11 @@ class Processor:
         journal.worker(f"beginning to process datum, try {attempt} of {spec.datum_tries}")
         laid, size_in = _timed(lambda: self._lay_out(datum, env))
         journal.worker("beginning to run user code")
-        ran, outcome = _timed(lambda: self._run_user_code(env, journal))
+        last = _LastLine(journal.user)
+        ran, outcome = _timed(lambda: self._run_user_code(env, replace(journal, user=last)))
         failure = self._failure(outcome)
+        if outcome.error is None and failure is not None and last.text:
+            failure = f"{failure}: {last.text}"  # a program says why it ends last of all
         if failure is None:
             journal.worker(f"finished running user code after {ran / 1e9:.3f} seconds")
             begun = time.monotonic_ns()
@@ -116,7 +120,7 @@ class Processor:
             return Result(DatumState.UNKNOWN, None, attempt, Stats())
         journal.worker(f"datum failed: {failure}")
         state = self._recover(env, journal)
-        return Result(state, None, attempt, Stats(laid, ran, 0, size_in, 0))
+        return Result(state, None, attempt, Stats(laid, ran, 0, size_in, 0), error=failure)
 
     def _lay_out(self, datum: Datum, env: Mapping[str, str]) -> int:
         return layout.lay_out(self.objects, datum, self.worker.pfs, env)
@@ -191,6 +195,18 @@ class Processor:
             "PPS_PIPELINE_NAME": spec.name,
             "PPS_SPEC_COMMIT": self.pipeline.spec_commit,
         }
+
+
+class _LastLine:
+    """Passes lines on, and keeps the last one that says something."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self.text = ""
+        self._write = write
+
+    def __call__(self, line: str) -> None:
+        self.text = line.strip() or self.text
+        self._write(line)
 
 
 def _timed(action: Callable[[], _T]) -> tuple[int, _T]:

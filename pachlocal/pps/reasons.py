@@ -14,7 +14,7 @@ from pachlocal.errors import NotFoundError
 from pachlocal.pfs import commits
 from pachlocal.pfs.names import RepoName
 from pachlocal.pps import datum_store, jobs, pipelines
-from pachlocal.pps.datum_store import DatumInfo, StoredFile
+from pachlocal.pps.datum_store import DatumInfo, Kept, StoredFile
 from pachlocal.pps.datums import Commits, Datum, DatumFile, datum_hash, datum_id
 from pachlocal.pps.jobs import JobInfo
 from pachlocal.pps.pipelines import PipelineInfo
@@ -70,16 +70,19 @@ class Decision:
     Attributes:
         id: Names its inputs, 32 bytes.
         hash: Names its work, 32 bytes.
-        before: The same datum in the job whose results this one begins with.
-        skipped: Whether what it gave then stays.
+        kept: What it gave before and stays; None when it is to run.
         why: Why, in words.
     """
 
     id: bytes
     hash: bytes
-    before: DatumInfo | None
-    skipped: bool
+    kept: Kept | None
     why: str
+
+    @property
+    def skipped(self) -> bool:
+        """Whether it doesn't run."""
+        return self.kept is not None
 
 
 def situation_of(
@@ -151,30 +154,23 @@ class Judge:
 
     def decide(self, connection: Connection, datum: Datum) -> Decision:
         """Say whether a datum runs, and why."""
-        situation = self._situation
-        id_, hash_ = datum_id(datum), datum_hash(datum, situation.pipeline.salt)
-        before = None
-        if situation.base is not None:
-            before = datum_store.find(connection, situation.base.key, id_)
-        if (
-            before is not None
-            and before.hash == hash_
-            and before.state is not DatumState.RECOVERED
-            and not self._every_job
-        ):
-            return Decision(id_, hash_, before, True, self._unchanged(connection, before))
-        return Decision(id_, hash_, before, False, self._why(connection, datum, id_, before))
+        id_, hash_ = datum_id(datum), datum_hash(datum, self._situation.pipeline.salt)
+        base = self._situation.base
+        if base is not None and not self._every_job:
+            kept = datum_store.find_kept(connection, base.key, id_, hash_)
+            if kept is not None:
+                return Decision(id_, hash_, kept, self._unchanged(connection, kept))
+        return Decision(id_, hash_, None, self._why(connection, datum, id_))
 
-    def _unchanged(self, connection: Connection, before: DatumInfo) -> str:
-        job = self._job_id(connection, before.processed_by)
+    def _unchanged(self, connection: Connection, kept: Kept) -> str:
+        job = self._job_id(connection, kept.processed_by)
         return f"unchanged since job {job}" if job else "unchanged since it was processed"
 
-    def _why(
-        self, connection: Connection, datum: Datum, id_: bytes, before: DatumInfo | None
-    ) -> str:
+    def _why(self, connection: Connection, datum: Datum, id_: bytes) -> str:
         if self._every_job:
             return "every job runs all datums (reprocess_spec: every_job)"
-        failed = self._situation.failed
+        base, failed = self._situation.base, self._situation.failed
+        before = datum_store.find(connection, base.key, id_) if base else None
         tried = datum_store.find(connection, failed.key, id_) if failed else None
         old = before or tried
         if old is None:

@@ -74,13 +74,25 @@ class PipelineRunner:
             self._begin()
             while not self._stopping.is_set():
                 seen = self._files.database.news.version
-                with self._files.snapshot() as connection:
-                    job = jobs.next_unfinished(connection, self.pipeline.key, self.pipeline.version)
+                job = self._next()
                 if job is None or not self._attempt(job):
                     self._files.database.news.wait(seen)
         finally:
             for slot in self._slots:
                 slot.close()
+
+    def _next(self) -> JobInfo | None:
+        """Return the job that is to be brought on, as soon as the store can be read."""
+        while not self._stopping.is_set():
+            try:
+                with self._files.snapshot() as connection:
+                    return jobs.next_unfinished(
+                        connection, self.pipeline.key, self.pipeline.version
+                    )
+            except sqlite3.Error:
+                _log.exception("pipeline %s", self.pipeline.spec.repo)
+                self._stopping.wait(_RETRY_S)
+        return None
 
     def _begin(self) -> None:
         """Get the image before there is a job, to tell early when it can't be run."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import sqlite3
 import threading
 from collections.abc import Mapping
 
@@ -15,6 +17,10 @@ from pachlocal.pps.runner import PipelineRunner
 from pachlocal.pps.spout import SpoutRunner
 from pachlocal.pps.workers import WorkerStatus
 from pachlocal.runtime.contract import Runtime
+
+_log = logging.getLogger(__name__)
+
+_RETRY_S = 1.0  # when the store can't be read
 
 
 class Scheduler:
@@ -85,7 +91,12 @@ class Scheduler:
     def _run(self) -> None:
         while not self._closing.is_set():
             seen = self._files.database.news.version
-            self._reconcile()
+            try:
+                self._reconcile()
+            except sqlite3.Error:  # the store can't be read for the moment
+                _log.exception("pipelines could not be looked up")
+                self._closing.wait(_RETRY_S)
+                continue
             self._files.database.news.wait(seen)
         for runner in self._runners.values():
             runner.stop()

@@ -72,9 +72,10 @@ class ChunkFiles:
         """Remove an object's file, if there is one."""
         self._path(name).unlink(missing_ok=True)
 
-    def leftovers(self) -> Iterator[Path]:
-        """Yield what a crash left half-written."""
-        return self._folder.glob("*/*.tmp")
+    def entries(self) -> Iterator[tuple[bytes, Path]]:
+        """Yield every file with the name of its object; those of half-written ones too."""
+        for file in self._folder.glob("*/*"):
+            yield bytes.fromhex(file.parent.name + file.name.partition(".")[0]), file
 
     def close(self) -> None:
         """End the writing threads."""

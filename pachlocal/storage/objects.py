@@ -90,9 +90,9 @@ class ObjectStore:
         What is put from now on survives the collection. What writers of the ended epoch put may not
         be reachable yet: see `await_sessions`.
         """
+        with self.database.write() as connection:
+            connection.execute("UPDATE store SET epoch = epoch + 1")
         with self._sessions_changed:
-            with self.database.write() as connection:
-                connection.execute("UPDATE store SET epoch = epoch + 1")
             self._epoch += 1
             return self._epoch - 1
 
@@ -127,14 +127,22 @@ class ObjectStore:
                     if deleted:  # it may have been put again meanwhile
                         self.files.remove(name)
                         count, size = count + 1, size + length
+        size += self._sweep_files()
         with self.database.write() as connection:
             connection.execute("PRAGMA incremental_vacuum").fetchall()
         return count, size
 
-    def remove_temporary_files(self) -> None:
-        """Remove what a crash left half-written; no writer may be at work."""
-        for file in self.files.leftovers():
-            file.unlink()
+    def _sweep_files(self) -> int:
+        """Remove the files of objects that never came to be; return their bytes."""
+        size = 0
+        known = "SELECT 1 FROM objects WHERE hash = ?"
+        for name, file in list(self.files.entries()):
+            with self.database.write(progress=True) as connection, self._holding:
+                if name in self._held or connection.execute(known, (name,)).fetchone():
+                    continue
+                size += file.stat().st_size
+                file.unlink()
+        return size
 
     def forget(self, names: Iterable[bytes]) -> None:
         """Drop damaged objects: they count as missing, and putting their content heals them."""
@@ -166,7 +174,6 @@ class ObjectWriter:
         self._holds: list[bytes] = []
 
     def __enter__(self) -> ObjectWriter:
-        self._epoch = self._store.begin_session()
         return self
 
     def __exit__(
@@ -185,6 +192,8 @@ class ObjectWriter:
 
     def put(self, data: bytes) -> bytes:
         """Add an object and return its name."""
+        if self._epoch is None:  # not before: a command may run for hours until it has an output
+            self._epoch = self._store.begin_session()
         name = hash_of(data)
         if len(data) > INLINE_LIMIT:
             self._put_large(name, data)

@@ -158,7 +158,7 @@ def test_what_fails_in_all_tries_fails_the_job(batch: BatchWorld) -> None:
 
     job = batch.run(program, 2, datum_tries="2")
     assert (job.state, batch.counts(job)) == (JobState.FAILURE, {"total": 2, "failed": 2})
-    assert job.reason == f"datum {batch.datums(job)[0].id.hex()} failed"
+    assert job.reason == f"datum {batch.datums(job)[0].id.hex()} failed: no"
 
 
 def test_err_cmd_runs_after_a_failure(batch: BatchWorld) -> None:

@@ -256,7 +256,8 @@ def test_a_failing_datum_is_tried_and_fails_its_job_with_all_the_rest_done(faili
     id_ = failing.put("data", {"/bad": b"!", "/d": b"4"})
     job = failing.wait("out", id_)
     (bad,) = [datum for datum in failing.datums(job) if datum.state is DatumState.FAILED]
-    assert (job.state, job.reason) == (JobState.FAILURE, f"datum {bad.id.hex()} failed")
+    why = "the command ended with exit code 3: can't do data/bad"
+    assert (job.state, job.reason) == (JobState.FAILURE, f"datum {bad.id.hex()} failed: {why}")
     assert bad.attempts == 3
     assert failing.counts(job) == {"total": 5, "processed": 1, "skipped": 3, "failed": 1}
 

@@ -165,3 +165,24 @@ def test_a_crash_while_a_file_is_written_leaves_no_object(
     with pytest.raises(DamagedStoreError, match="missing"):
         objects.get(hash_of(LARGE))
     assert objects.get(put(objects, LARGE)[0]) == LARGE
+
+
+def test_a_sweep_removes_the_files_of_a_put_that_broke_off(objects: ObjectStore) -> None:
+    with ObjectWriter(objects) as writer:
+        writer.put(b"x" * (INLINE_LIMIT + 1))
+        writer.prepare()  # on disk, and then nobody commits it
+    assert len(list(objects.files.entries())) == 1
+    epoch = objects.begin_collection()
+    count, size = objects.sweep(epoch, set(), dry_run=False)
+    assert (count, size) == (0, INLINE_LIMIT + 1)
+    assert list(objects.files.entries()) == []
+
+
+def test_a_sweep_leaves_what_a_writer_has_put_and_not_committed(objects: ObjectStore) -> None:
+    data = b"y" * (INLINE_LIMIT + 1)
+    with ObjectWriter(objects) as writer:
+        name = writer.put(data)
+        writer.prepare()
+        objects.sweep(objects.begin_collection(), set(), dry_run=False)
+        writer.flush()
+    assert objects.get(name) == data
