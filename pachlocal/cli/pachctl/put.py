@@ -149,5 +149,6 @@ def _fetch(url: str) -> str:
         with urlopen(url, timeout=_LIST_TIMEOUT_S) as answer:  # noqa: S310 - the line above checks
             content: bytes = answer.read()
     except OSError as error:
-        raise CliError(f"{url}: {error}") from None
+        reason = getattr(error, "reason", error)
+        raise CliError(f"{url}: {getattr(reason, 'strerror', None) or reason}") from None
     return content.decode()
