@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from importlib import resources
 from pathlib import Path
 
@@ -35,6 +35,7 @@ class Database:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._write_lock = threading.Lock()
+        _create(path)
         self._writer = self._connect()
         self._idle_readers: list[Connection] = []
         self.news = News()
@@ -44,7 +45,6 @@ class Database:
     def _connect(self) -> Connection:
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
         connection.row_factory = sqlite3.Row
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # has effect on a new file only
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
@@ -110,6 +110,18 @@ class Database:
             self._writer.close()
         while self._idle_readers:
             self._idle_readers.pop().close()
+
+
+def _create(path: Path) -> None:
+    """Make the file if there is none; how it is laid out can't be said later.
+
+    Nor in each connection: this writes, so it would wait for the writer, which may wait for us.
+    """
+    if path.exists() and path.stat().st_size:
+        return
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        connection.execute("PRAGMA journal_mode = WAL")
 
 
 def _migrate(connection: Connection) -> None:

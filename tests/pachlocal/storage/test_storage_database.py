@@ -36,6 +36,21 @@ def test_what_a_transaction_wrote_is_there_after_reopening(tmp_path: Path) -> No
         second.close()
 
 
+def test_a_reader_never_waits_for_the_writer_that_waits_for_it(database: Database) -> None:
+    add_project(database, "iris")
+    with database.write() as writing:
+        writing.execute("DELETE FROM projects")
+        with database.read() as first, database.read() as second:  # one of them is new
+            for connection in (first, second):
+                assert connection.execute("SELECT name FROM projects").fetchone()["name"] == "iris"
+    assert projects(database) == []
+
+
+def test_a_new_store_can_give_its_space_back(database: Database) -> None:
+    with database.read() as connection:
+        assert connection.execute("PRAGMA auto_vacuum").fetchone()[0] == 2  # incremental
+
+
 def test_a_transaction_that_raises_writes_nothing(database: Database) -> None:
     twice = [("iris",), ("iris",)]
     with pytest.raises(sqlite3.IntegrityError), database.write() as connection:
