@@ -7,8 +7,12 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-# Of the daemon's own start, and wrong for the programs that it starts.
-_DROPPED = ("OLDPWD", "PYTHONHOME", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
+# Of the daemon's own start, and wrong for the programs that it starts: they are in a worker, and
+# the clients of Pachyderm among them must not take the user's settings for where that is.
+_DROPPED = (
+    *("OLDPWD", "PYTHONHOME", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"),
+    *("PACHD_ADDRESS", "PACH_CONFIG", "PACH_CONTEXT"),
+)
 
 
 def interpreter_environment(base: Mapping[str, str]) -> dict[str, str]:

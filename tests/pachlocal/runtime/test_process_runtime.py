@@ -121,4 +121,5 @@ def test_the_environment_of_commands() -> None:
     assert "OLDPWD" not in env
     assert env.get("VIRTUAL_ENV") == (sys.prefix if sys.prefix != sys.base_prefix else None)
     assert interpreter_environment(env) == env
+    assert "PACH_CONFIG" not in interpreter_environment({"PACH_CONFIG": "/home/me/config.json"})
     assert interpreter_environment({})["PATH"] == f"{programs}:{os.defpath}"
