@@ -53,6 +53,14 @@ A call that isn't served answers UNIMPLEMENTED with a sentence that says what to
 - **Links in `/pfs/out` must stay in `/pfs`.** The real worker follows any.
 - **Jobs go with their output commit** when it is squashed or dropped.
 - **File sets live in the database**, at most 30 minutes.
+- **Cron ticks that were missed share a commit**, so that a laptop that was closed for a night
+  doesn't wake up to a thousand jobs. No tick is left out.
+- **A branch trigger fires with the commit that fires it**: what is downstream belongs to the same
+  commit set when that commit was started and finished in one call.
+- **Lazy inputs are ordinary files**, not named pipes.
+- **Anybody may commit to a spout's output branch**, not just the spout.
+- **A secret can't be shown everywhere** without a container: not below a folder that the machine has
+  itself, such as `/etc`.
 
 """
 
