@@ -59,8 +59,8 @@ A call that isn't served answers UNIMPLEMENTED with a sentence that says what to
   commit set when that commit was started and finished in one call.
 - **Lazy inputs are ordinary files**, not named pipes.
 - **Anybody may commit to a spout's output branch**, not just the spout.
-- **A secret can't be shown everywhere** without a container: not below a folder that the machine has
-  itself, such as `/etc`.
+- **A secret can't be shown everywhere** without a container: not below a folder that the machine
+  has itself, such as `/etc`.
 
 """
 
