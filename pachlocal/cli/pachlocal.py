@@ -231,6 +231,8 @@ def replay(capsule: Path, shell: bool, keep: bool, compose: Path | None) -> None
     """Run a datum again that `pachctl debug datum` has packed; no daemon is needed.
 
     This runs the command that the file holds: replay only what you trust.
+
+    Example: pachlocal replay inference-8d1f5a.tar.gz
     """
     options = ["--shell"] * shell + ["--keep"] * keep
     compose = compose or _default_compose()
