@@ -54,7 +54,6 @@ SUITES = [
             "test_pfs.py::test_put_file_url": _INTERNET,
             "test_pfs.py::test_put_file_empty": _INTERNET,
             "test_pfs.py::test_put_file_atomic": _INTERNET,
-            "test_spout.py::test_spout_commit": "names no image, which is refused on purpose",
             "test_spout.py::test_spout_commit": _NO_IMAGE,
         },
     ),
