@@ -81,9 +81,7 @@ _compose_option = click.option(
 )
 
 
-@cli.command()
-@_root_option
-@click.option(
+_address_option = click.option(
     "--address",
     default=DEFAULT_ADDRESS,
     envvar="PACHLOCAL_ADDRESS",
@@ -91,6 +89,11 @@ _compose_option = click.option(
     metavar="HOST:PORT",
     help="Where to listen; port 0 is any that is free.",
 )
+
+
+@cli.command()
+@_root_option
+@_address_option
 @click.option(
     "--runtime",
     type=click.Choice(("process", "docker")),
@@ -220,6 +223,28 @@ def gc(root: Path, dry_run: bool) -> None:
     from pachlocal.cli.upkeep import collect  # gRPC takes a while to load
 
     collect(running.address, dry_run=dry_run)
+
+
+@cli.command()
+@_root_option
+@_address_option
+@_compose_option
+def doctor(root: Path, address: str, compose: Path | None) -> None:
+    """Say what this machine has for the workshop and what it lacks, with the cure.
+
+    Ends with exit code 1 if the Python workshop can't run.
+
+    Example: pachlocal doctor
+    """
+    from pachlocal.cli.doctor import examine
+
+    try:
+        running = find_daemon(root)
+    except Failure:
+        running = None  # what is wrong with the folder is said below
+    holder = running.address if running else None
+    if not examine(root, address.removeprefix("grpc://"), compose or _default_compose(), holder):
+        raise click.exceptions.Exit(1)
 
 
 @cli.command()

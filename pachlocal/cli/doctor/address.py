@@ -1,0 +1,94 @@
+"""The daemon's port, and where pachctl looks for it."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import sys
+from pathlib import Path
+
+from pachlocal.cli.doctor.finding import Finding, Verdict
+from pachlocal.cli.pachctl.config import Settings, load
+from pachlocal.cli.pachctl.errors import CliError
+
+_TIMEOUT_S = 3.0
+_MAX_PORT = 65535
+_ELSEWHERE = "take another: pachlocal up --address 127.0.0.1:0"
+
+
+def check_address(address: str, holder: str | None) -> Finding:
+    """Whether the daemon can listen, or who does.
+
+    Args:
+        address: HOST:PORT.
+        holder: The address of the daemon that has the store, if one does.
+    """
+    if holder is not None:
+        return Finding(Verdict.PASS, "address", f"pachlocal runs on this store, at {holder}")
+    host, _, port = address.rpartition(":")
+    if not (host and port.isdecimal() and int(port) <= _MAX_PORT):
+        cure = "an address is HOST:PORT, like 127.0.0.1:30650"
+        return Finding(Verdict.FAIL, "address", f"{address!r} is no address", cure)
+    try:
+        _bind(host.strip("[]"), int(port))
+    except OSError as error:
+        who = _answering(address)
+        if who:
+            text = f"{address} is held by {who}"
+            if who.startswith("pachlocal"):
+                cure = "use that one, stop it (pachlocal down --root …), or take another address"
+                return Finding(Verdict.FAIL, "address", text, cure)
+            return Finding(Verdict.FAIL, "address", text, _ELSEWHERE)
+        text = f"{address} can't be listened on: {error.strerror}"
+        return Finding(Verdict.FAIL, "address", text, _ELSEWHERE)
+    return Finding(Verdict.PASS, "address", f"{address} is free")
+
+
+def check_client(address: str) -> Finding:
+    """Whether `pachctl` is found, and would look where the daemon is to be."""
+    ours = Path(sys.executable).parent
+    found = shutil.which("pachctl")
+    if found is None:
+        cure = f"activate the environment: . {ours / 'activate'}"
+        return Finding(Verdict.FAIL, "pachctl", "pachctl is not on PATH", cure)
+    text = found if Path(found).parent == ours else f"{found}, which is not pachlocal's"
+    try:
+        settings = load()
+    except CliError as error:
+        cure = "correct or move the file, or export PACH_CONFIG=FILE"
+        return Finding(Verdict.FAIL, "pachctl", str(error), cure)
+    if settings.origin != "default" and not settings.address.endswith(address):
+        text += f"; it talks to {settings.address}, as {settings.origin} says"
+        cure = f"if that is not what you want: export PACHD_ADDRESS=grpc://{address}"
+        return Finding(Verdict.NOTE, "pachctl", text, cure)
+    return Finding(Verdict.PASS, "pachctl", text)
+
+
+def _bind(host: str, port: int) -> None:
+    family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, protocol) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(place)
+
+
+def _answering(address: str) -> str:
+    """Return what kind of server has an address; empty if nothing listens there."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _TIMEOUT_S).close()
+    except OSError:
+        return ""
+    import grpc  # takes a while to load
+    from google.protobuf import empty_pb2
+
+    from pachlocal.cli.pachctl.connection import Server
+
+    server = Server(Settings(address=f"grpc://{address}"))
+    try:
+        version = server.version.GetVersion(empty_pb2.Empty(), timeout=_TIMEOUT_S)
+        kind = "pachlocal, on another store" if server.local is not None else "another Pachyderm"
+    except grpc.RpcError:
+        return "a program that is no Pachyderm"
+    finally:
+        server.close()
+    return f"{kind} (API {version.major}.{version.minor}.{version.micro})"

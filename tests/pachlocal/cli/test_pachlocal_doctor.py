@@ -1,0 +1,164 @@
+import os
+import shutil
+import socket
+import subprocess
+from collections import namedtuple
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from walkthrough.machine import ANY_PORT, ROOT, Daemon, environment
+
+from pachlocal.cli.doctor import machine, programs
+from pachlocal.cli.doctor.address import check_address, check_client
+from pachlocal.cli.doctor.finding import Verdict
+
+
+def doctor(tmp_path: Path, *options: str, path: str = "", cwd: Path = ROOT) -> tuple[int, str]:
+    env = environment(tmp_path)
+    result = subprocess.run(
+        [shutil.which("pachlocal", path=env["PATH"]) or "pachlocal", "doctor", *options],
+        env={**env, "PATH": path or env["PATH"]},
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert not result.stderr
+    return result.returncode, result.stdout
+
+
+@pytest.fixture
+def listener() -> Iterator[str]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_where_all_is_well_the_workshop_can_run(tmp_path: Path):
+    code, out = doctor(tmp_path, "--root", str(tmp_path / "store"), "--address", ANY_PORT)
+    assert code == 0, out
+    assert out.endswith("The Python workshop can run here.\n")
+    assert not (tmp_path / "store").exists()
+
+
+def test_without_r_julia_and_docker_python_can_run(tmp_path: Path):
+    bare = tmp_path / "bin"
+    bare.mkdir()
+    for name in ("python3", "pachctl"):
+        program = shutil.which(name, path=environment(tmp_path)["PATH"])
+        assert program
+        (bare / name).symlink_to(program)
+    options = ("--root", str(tmp_path / "store"), "--address", ANY_PORT)
+    code, out = doctor(tmp_path, *options, path=str(bare))
+    assert code == 0, out
+    for line in (
+        "note  r         Rscript is not on PATH; only the R stages need it\n",
+        "note  julia     julia is not on PATH; only the Julia stages need it\n",
+        "note  docker    docker is not on PATH; only --runtime docker needs it\n",
+    ):
+        assert line in out
+
+
+def test_a_port_that_is_held_is_a_failure_with_a_cure(tmp_path: Path, listener: str):
+    code, out = doctor(tmp_path, "--root", str(tmp_path / "store"), "--address", listener)
+    assert code == 1
+    assert f"fail  address   {listener} is held by a program that is no Pachyderm\n" in out
+    assert "→ take another: pachlocal up --address 127.0.0.1:0\n" in out
+    assert out.endswith("The Python workshop can not run here.\n")
+
+
+def test_it_tells_its_own_daemon_from_another_ones(
+    new_daemon: Callable[[str], Daemon], tmp_path: Path
+):
+    daemon = new_daemon("store")
+    daemon.start()
+    code, out = doctor(tmp_path, "--root", str(daemon.root), "--address", daemon.address)
+    assert code == 0, out
+    assert f"pass  address   pachlocal runs on this store, at grpc://{daemon.address}\n" in out
+    finding = check_address(daemon.address, None)
+    assert finding.verdict is Verdict.FAIL
+    assert "is held by pachlocal, on another store (API 2." in finding.text
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "localhost:port", "127.0.0.1:99999"])
+def test_what_is_no_address_is_named(address: str):
+    finding = check_address(address, None)
+    assert (finding.verdict, finding.text) == (Verdict.FAIL, f"{address!r} is no address")
+
+
+def test_an_address_of_another_machine_is_no_place_to_listen():
+    finding = check_address("192.0.2.1:30650", None)
+    assert finding.verdict is Verdict.FAIL
+    assert "192.0.2.1:30650 can't be listened on" in finding.text
+
+
+def test_pachctl_that_talks_to_somebody_else_is_noted(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PATH", environment(ROOT)["PATH"])
+    assert check_client("127.0.0.1:30650").verdict is Verdict.PASS
+    monkeypatch.setenv("PACHD_ADDRESS", "grpc://pach.example.com:80")
+    finding = check_client("127.0.0.1:30650")
+    assert finding.verdict is Verdict.NOTE
+    assert finding.text.endswith("talks to grpc://pach.example.com:80, as PACHD_ADDRESS says")
+
+
+def test_without_the_workshops_files_it_cannot_run(tmp_path: Path):
+    assert machine.check_workshop(None).verdict is Verdict.FAIL
+    (tmp_path / "compose.yaml").touch()
+    finding = machine.check_workshop(tmp_path / "compose.yaml")
+    assert finding.verdict is Verdict.FAIL
+    assert "python_train.json, python_infer.json, data/iris.csv" in finding.text
+
+
+def test_a_store_must_be_a_folder_that_can_be_written_to(tmp_path: Path):
+    (tmp_path / "file").touch()
+    assert machine.check_store(tmp_path / "file").verdict is Verdict.FAIL
+    assert machine.check_store(tmp_path / "file" / "store").verdict is Verdict.FAIL
+    assert machine.check_store(tmp_path / "new" / "store").verdict is Verdict.PASS
+
+
+def test_a_folder_where_nobody_may_write_is_no_store():
+    assert machine.check_store(Path("/proc/store")).verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize(
+    ("mib", "verdict"), [(10, Verdict.FAIL), (500, Verdict.NOTE), (5000, Verdict.PASS)]
+)
+def test_space_is_judged(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mib: int, verdict: Verdict
+):
+    usage = namedtuple("usage", "free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(mib << 20))
+    assert machine.check_disk(tmp_path / "store").verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("script", "verdict", "text", "cure"),
+    [
+        ("printf 'R 4\\n'", Verdict.PASS, "R 4", ""),
+        (
+            "printf 'R 4\\ne1071\\n'",
+            Verdict.NOTE,
+            "R 4, without e1071",
+            "Rscript -e 'install.packages(c(\"e1071\"))'",
+        ),
+        ("echo broken >&2; exit 1", Verdict.NOTE, "does not start: broken", ""),
+    ],
+)
+def test_r_is_asked_what_it_has(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    script: str,
+    verdict: Verdict,
+    text: str,
+    cure: str,
+):
+    program = tmp_path / "Rscript"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    assert programs.check_r() == (verdict, "r", text, cure)
+
+
+@pytest.mark.skipif(not shutil.which("julia"), reason="Julia is not installed")
+def test_julia_understands_the_question():
+    assert programs.check_julia().text.startswith("Julia 1.")
