@@ -183,7 +183,7 @@ class Judge:
                 parts.append("it only recovered then")
             if not parts and tried is None:
                 parts.append("its join or group key changed")
-        if tried is not None and failed is not None:
+        if tried is not None and failed is not None and tried.state is not DatumState.SKIPPED:
             parts.append(_end_of(tried, failed))
         job = self._job_id(connection, before.processed_by) if before is not None else ""
         if job:
