@@ -23,8 +23,8 @@ PARTLY = {
     "pfs_v2.API.GetFileTAR": "no URL to write to; `offset` has no effect",
     "pfs_v2.API.ListRepo": "`page` has no effect",
     "pfs_v2.API.ModifyFile": (
-        "`datum` has no effect: content goes to the one default writer; URLs: http, https, and file "
-        "below a shared folder"
+        "`datum` has no effect: content goes to the one default writer; "
+        "URLs: http, https, and file below a shared folder"
     ),
     "pps_v2.API.ListPipeline": "`page` and a `commit_set` that isn't empty have no effect",
     "pps_v2.API.RunPipeline": "always an error, as on the real server since 2.0",
@@ -51,6 +51,7 @@ A call that isn't served answers UNIMPLEMENTED with a sentence that says what to
   which is seldom meant.
 - **A failed job's output commit is empty**, so that nobody reads half of a result.
 - **Links in `/pfs/out` must stay in `/pfs`.** The real worker follows any.
+- **Paths are at most 200 folders deep.**
 - **Jobs go with their output commit** when it is squashed or dropped.
 - **File sets live in the database**, at most 30 minutes.
 - **Cron ticks that were missed share a commit**, so that a laptop that was closed for a night

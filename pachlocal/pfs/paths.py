@@ -10,6 +10,8 @@ import re
 
 from pachlocal.errors import InvalidArgumentError
 
+MAX_DEPTH = 200  # folders; no real path comes near, and walks are recursive
+
 _GLOB_CHARACTERS = frozenset("*?[]{}!()@+^")
 # What needs no second look: allowed characters only, one leading `/`, no empty or dotted segment.
 _CLEAN = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[ \"#$%&',\-.0-9:;<=>A-Z\\_`a-z|~]+)+")
@@ -26,6 +28,10 @@ def validate(path: str) -> str:
     Raises:
         InvalidArgumentError: The path could not be written on a real cluster, or escapes its root.
     """
+    if path.count("/") > MAX_DEPTH:
+        raise InvalidArgumentError(
+            f"path ({path[:40]}…) invalid: it is more than {MAX_DEPTH} folders deep"
+        )
     if _CLEAN.fullmatch(path):
         return path
     for character in path:
