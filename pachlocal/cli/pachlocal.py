@@ -18,6 +18,7 @@ import click
 import platformdirs
 
 import pachlocal
+from pachlocal.cli.workshop.commands import workshop
 
 DEFAULT_ADDRESS = "127.0.0.1:30650"
 _STOP_TIMEOUT_S = 30.0
@@ -280,6 +281,9 @@ def lint(specs: tuple[str, ...], modernize: bool) -> None:
     options = ["--modernize"] * modernize
     command = [sys.executable, "-m", "pachlocal.lint", *options, "--", *specs]
     os.execv(command[0], command)  # noqa: S606 - this very interpreter
+
+
+cli.add_command(workshop)
 
 
 def _running(root: Path) -> Daemon:

@@ -1,0 +1,84 @@
+"""The commands, as click knows them. What they need from gRPC is loaded when they run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+_LAST = 11
+_LANGUAGES = ("python", "rstats", "julia")
+
+_step = click.IntRange(1, _LAST)
+_language_option = click.option(
+    "--language",
+    type=click.Choice(_LANGUAGES),
+    help=f"Whose stages are meant.  [default: {_LANGUAGES[0]}]",
+)
+
+
+@click.group(invoke_without_command=True)
+@_language_option
+@click.pass_context
+def workshop(context: click.Context, language: str | None) -> None:
+    """Show the steps of the workshop.
+
+    Example: pachlocal workshop --language rstats
+    """
+    context.obj = language or _LANGUAGES[0]
+    if context.invoked_subcommand is None:
+        from pachlocal.cli.workshop.showing import show
+
+        show(context.obj)
+
+
+@workshop.command()
+@click.argument("step", type=_step, default=_LAST)
+@_language_option
+@click.pass_obj
+def verify(default_language: str, step: int, language: str | None) -> None:
+    """Say which steps, up to STEP, are done, and how to do the next; exit code 1 if one isn't.
+
+    It asks the server that pachctl asks.
+
+    Example: pachlocal workshop verify 4
+    """
+    from pachlocal.cli.workshop.showing import verify
+
+    if not verify(language or default_language, step):
+        raise click.exceptions.Exit(1)
+
+
+@workshop.command()
+@click.argument("step", type=_step, default=1)
+@_language_option
+@click.option("--yes", "-y", is_flag=True, help="Don't ask.")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="That of the workshop's files.  [default: this one, or that of pachlocal's checkout]",
+)
+@click.pass_obj
+def reset(
+    default_language: str, step: int, language: str | None, yes: bool, folder: Path | None
+) -> None:
+    """Delete what the steps have made, and do again those before STEP.
+
+    Example: pachlocal workshop reset 8 --language rstats
+    """
+    from pachlocal.cli.workshop.resetting import reset
+
+    reset(step, language or default_language, folder or _default_folder(), yes=yes)
+
+
+def _default_folder() -> Path:
+    """Return this folder if it has the workshop's files, or the one that pachlocal lies in.
+
+    Raises:
+        click.ClickException: Neither has.
+    """
+    checkout = Path(__file__).parents[3]
+    for folder in (Path.cwd(), checkout):
+        if (folder / "python_train.json").is_file():
+            return folder
+    raise click.ClickException("the workshop's files are not here; say where: --folder DIR")

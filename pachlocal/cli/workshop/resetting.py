@@ -1,0 +1,68 @@
+"""`pachlocal workshop reset`: brings the store to the start of a step."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from pachlocal.cli.workshop.showing import asking
+from pachlocal.cli.workshop.state import State
+from pachlocal.cli.workshop.steps import STEPS
+
+
+def reset(number: int, code: str, folder: Path, *, yes: bool) -> None:
+    """Delete what the workshop has made, and go through the steps before one again.
+
+    Args:
+        number: The step that is to be done next.
+        code: The language.
+        folder: That of the workshop's files.
+        yes: Don't ask.
+
+    Raises:
+        click.ClickException: The server doesn't answer, or a command failed.
+    """
+    with asking() as session:
+        state = State(session)
+        state.version()  # it must answer
+        commands = [
+            *_deletions(state),
+            *(line for step in STEPS[1 : number - 1] for line in step.acts),
+        ]
+        if not yes:
+            click.echo(f"At {state.address} this would be run:")
+            for line in commands:
+                click.echo(f"  {line.replace('${CODE}', code)}")
+            click.confirm("Go on?", abort=True)
+        env = {**os.environ, "CODE": code, "PATH": _path(), "PACHD_ADDRESS": state.address}
+    for line in commands:
+        click.echo(f"$ {line.replace('${CODE}', code)}")
+        quiet = "wait commit" in line
+        done = subprocess.run(
+            ["/bin/sh", "-c", line],
+            cwd=folder,
+            env=env,
+            stdout=subprocess.DEVNULL if quiet else None,
+        )
+        if done.returncode:
+            raise click.ClickException("the store is as the last command has left it")
+    click.echo(f"Next is step {number}, {STEPS[number - 1].title!r}.")
+
+
+def _deletions(state: State) -> list[str]:
+    """Return what is needed to delete all that the steps make; results first."""
+    names = [name for name in ("inference", "model") if state.pipeline(name)]
+    repos = [name for name in ("attributes", "training") if state.has_repo(name)]
+    return [
+        *(f"pachctl delete pipeline {name}" for name in names),
+        *(f"pachctl delete repo {name}" for name in repos),
+    ]
+
+
+def _path() -> str:
+    """Return a PATH where this installation's pachctl comes first."""
+    return f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"

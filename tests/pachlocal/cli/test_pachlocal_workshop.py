@@ -1,0 +1,161 @@
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from walkthrough.machine import ROOT, Daemon
+
+from pachlocal.cli.workshop.steps import STEPS
+from tests.docs.rerun.page import blocks
+
+# Stages that do at once what the workshop's do after seconds.
+TRAIN = "import shutil; shutil.copytree('/pfs/training', '/pfs/out', dirs_exist_ok=True)"
+INFER = """
+from pathlib import Path
+species = {"5.9": "virginica", "6": "virginica", "7": "virginica", "5.8": "virginica",
+           "5.7": "versicolor"}
+for path in Path("/pfs/attributes").iterdir():
+    told = [next((species[s] for s in species if line.startswith(s)), "setosa")
+            for line in path.read_text().split()]
+    Path("/pfs/out", path.name).write_text("".join(f"Iris-{name}\\n" for name in told))
+"""
+STAGES = {
+    "iris-train:python-svm": ("pytrain.py", TRAIN),
+    "iris-train:python-lda": ("pytrain.py", TRAIN),
+    "iris-infer:python": ("pyinfer.py", INFER),
+}
+
+
+@pytest.fixture
+def daemon(new_daemon: Callable[[str], Daemon], tmp_path: Path) -> Daemon:
+    lines = ["services:"]
+    for number, (image, (name, code)) in enumerate(STAGES.items()):
+        folder = tmp_path / f"stage{number}"
+        folder.mkdir()
+        (folder / name).write_text(code)
+        lines += [f"  s{number}:", f"    image: pachyderm/{image}", f"    build: ./{folder.name}"]
+    compose = tmp_path / "compose.yaml"
+    compose.write_text("\n".join(lines))
+    daemon = new_daemon("store")
+    result = daemon.run("pachlocal", *daemon.up_arguments, "--compose", str(compose))
+    assert result.returncode == 0, result.stderr
+    daemon.started()
+    return daemon
+
+
+def workshop(daemon: Daemon, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return daemon.run("pachlocal", "workshop", *words, stdin=stdin)
+
+
+def act(daemon: Daemon, number: int) -> None:
+    for line in STEPS[number - 1].acts:
+        result = daemon.run("env", "CODE=python", "sh", "-ec", line)
+        assert result.returncode == 0, result.stderr
+
+
+def come_to(daemon: Daemon, number: int) -> None:
+    result = workshop(daemon, "reset", str(number), "--yes")
+    assert result.returncode == 0, result.stderr
+
+
+def verified(daemon: Daemon, number: int) -> str:
+    """Returns how far a step is."""
+    line = workshop(daemon, "verify", str(number)).stdout
+    return re.findall(rf"^ *{number}  (\w+)", line, re.MULTILINE)[0]
+
+
+def test_each_step_is_open_until_it_is_done(daemon: Daemon):
+    for step in STEPS[1:]:
+        before = workshop(daemon, "verify", str(step.number))
+        if step.acts:
+            assert before.returncode == 1
+            assert f"→ {step.acts[0].replace('${CODE}', 'python')}\n" in before.stdout
+            act(daemon, step.number)
+        after = workshop(daemon, "verify", str(step.number))
+        assert after.returncode == 0, after.stdout
+    assert workshop(daemon, "verify").returncode == 0
+
+
+def test_reset_comes_to_the_start_of_a_step(daemon: Daemon):
+    come_to(daemon, 11)
+    assert verified(daemon, 10) == "done"
+    result = workshop(daemon, "reset", "9", "--yes")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.endswith("Next is step 9, 'Update the model training'.\n")
+    assert workshop(daemon, "verify", "8").returncode == 0
+    assert verified(daemon, 9) == "open"
+    assert workshop(daemon, "reset", "--yes").returncode == 0
+    assert daemon.pachctl("list", "repo", "--raw") == ""
+
+
+def test_reset_says_what_it_would_do_and_asks(daemon: Daemon):
+    come_to(daemon, 4)
+    before = daemon.pachctl("list", "commit", "training@master", "--raw")
+    result = workshop(daemon, "reset", "3", stdin="n\n")
+    assert result.returncode == 1
+    assert "  pachctl delete repo training\n  pachctl create repo training\n" in result.stdout
+    assert daemon.pachctl("list", "commit", "training@master", "--raw") == before
+
+
+def test_reset_stops_where_a_command_fails(daemon: Daemon):
+    come_to(daemon, 4)
+    daemon.pachctl("create", "repo", "other")
+    daemon.pachctl("create", "branch", "other@master", "-p", "training@master")
+    result = workshop(daemon, "reset", "2", "--yes")
+    assert result.returncode == 1
+    assert "direct provenance of default/other@master" in result.stderr
+    assert result.stderr.endswith("Error: the store is as the last command has left it\n")
+
+
+def test_a_model_that_was_not_trained_anew_is_noticed(daemon: Daemon, tmp_path: Path):
+    come_to(daemon, 9)
+    forgetful = STEPS[8].acts[0].replace(" --reprocess", "")
+    assert daemon.run("env", "CODE=python", "sh", "-ec", forgetful).returncode == 0
+    daemon.pachctl("wait", "commit", "inference@master")
+    result = workshop(daemon, "verify", "9")
+    assert result.returncode == 1
+    assert "the job skipped its datum: --reprocess was left out\n" in result.stdout
+    act(daemon, 9)
+    assert workshop(daemon, "verify", "9").returncode == 0
+
+
+def test_a_commit_that_is_left_open_is_noticed(daemon: Daemon):
+    come_to(daemon, 10)
+    daemon.pachctl("start", "commit", "training@master")
+    result = workshop(daemon, "verify", "10")
+    assert result.returncode == 1
+    assert "the commit in training is not finished\n" in result.stdout
+    assert "→ pachctl finish commit training@master\n" in result.stdout
+
+
+def test_a_job_that_fails_leads_to_its_logs(daemon: Daemon, tmp_path: Path):
+    (tmp_path / "stage0" / "pytrain.py").write_text("raise SystemExit('no')")
+    come_to(daemon, 5)
+    result = workshop(daemon, "verify", "5")
+    assert result.returncode == 1
+    assert re.search(r"^ 4  failed   .*: job [0-9a-f]{32}: ", result.stdout, re.MULTILINE)
+    command = re.findall("→ pachctl (logs .*)", result.stdout)[0]
+    assert "no\n" in daemon.pachctl(*command.split())
+
+
+def test_without_a_server_it_says_how_to_start_one(daemon: Daemon):
+    assert daemon.run("pachlocal", "down", "--root", str(daemon.root)).returncode == 0
+    for words in (("verify",), ("reset", "--yes")):
+        result = workshop(daemon, *words)
+        assert result.returncode == 1
+        assert "pachlocal up" in result.stderr
+        assert len(result.stderr.splitlines()) == 1
+
+
+def test_the_steps_are_those_of_the_readme():
+    text = (ROOT / "README.md").read_text()
+    parts = re.split(r"^### (\d+)\. (.*)$", text, flags=re.MULTILINE)[1:]
+    assert [(int(n), title) for n, title in zip(parts[::3], parts[1::3], strict=True)] == [
+        (step.number, step.title) for step in STEPS
+    ]
+    for step, part in zip(STEPS, parts[2::3], strict=True):
+        typed = "".join(block.commands for block in blocks(part))
+        typed = typed.replace(" > /dev/null\n", "\n").replace("\\\n  ", "")
+        for line in (*step.acts, *step.looks):
+            assert line in typed, step
