@@ -91,10 +91,11 @@ class Daemon:
 
     def end(self) -> None:
         """Leaves nothing running, however things stand."""
-        if self.run("pachlocal", "down", "--root", str(self.root)).returncode and self._runs():
+        if self.run("pachlocal", "down", "--root", str(self.root)).returncode and self.runs():
             self.stop(signal.SIGKILL)
 
-    def _runs(self) -> bool:
+    def runs(self) -> bool:
+        """Whether it runs."""
         try:
             with (self.root / "lock").open() as lock:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
