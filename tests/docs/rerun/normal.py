@@ -13,6 +13,7 @@ _COLUMNS = {  # of tables: what is shown for every time
     "STARTED": "5 seconds ago",
     "FINISHED": "2 seconds ago",
     "DURATION": "3 seconds",
+    "TIME": "1 second",
 }
 _LINES = (
     (re.compile(rf"^(Created|Started): {_AGO}$", re.MULTILINE), r"\1: 5 seconds ago"),
@@ -21,6 +22,7 @@ _LINES = (
     (re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?"), "2026-01-02T03:04:05"),
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:30650"),
     (re.compile(r"^clients find it with: .*\n", re.MULTILINE), ""),  # another port than usual
+    (re.compile(r"\bdatum [0-9a-f]{8,31}\.\.\."), "datum 0123456789abcdef012..."),  # cut off
     (re.compile(r" +$", re.MULTILINE), ""),
 )
 # What comes with the versions of Python and of libraries, which a page shows and doesn't promise.
@@ -70,7 +72,7 @@ def _table(output: str) -> str:
     head, *rows = output.split("\n")
     if not re.match(r"[A-Z]{2,} ", head):
         return output
-    for column in re.findall(r"\b(?:CREATED|STARTED|FINISHED|DURATION)\b", head)[::-1]:
+    for column in re.findall(r"\b(?:CREATED|STARTED|FINISHED|DURATION|TIME)\b", head)[::-1]:
         start = head.index(column)
         end = start + len(re.match(r"\S+\s*", head[start:])[0])  # type: ignore[index]
         words = _COLUMNS[column]

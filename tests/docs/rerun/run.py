@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.walkthrough.machine import ANY_PORT, ROOT, Daemon
 
 from .normal import Normal
-from .page import Block, rewritten
+from .page import Block, blocks, rewritten
 from .shell import Shell
 
 
@@ -21,7 +21,10 @@ def rerun(page: Path) -> str:
     """
     with tempfile.TemporaryDirectory(prefix="pachlocal-page-") as name:
         folder = Path(name).resolve()
+        text = page.read_text()
         daemon = Daemon(folder / "store")
+        if not any("pachlocal up" in block.commands for block in blocks(text)):
+            daemon.start()
         env = {
             **daemon.env,
             "PACHLOCAL_ROOT": str(daemon.root),
@@ -40,6 +43,6 @@ def rerun(page: Path) -> str:
                         shell.run(Block(0, f"export PACHD_ADDRESS={address}", 0, ""))
                     return normal(output)
 
-                return rewritten(page.read_text(), run)
+                return rewritten(text, run)
         finally:
             daemon.end()
