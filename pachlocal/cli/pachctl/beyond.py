@@ -30,15 +30,14 @@ def local_of(session: Session) -> local_pb2_grpc.LocalStub:
 
 
 def reasons(session: Session, job: pps_pb2.Job) -> Iterator[tuple[str, str]]:
-    """Yield the ID of each of a job's datums and why it ran or was skipped.
+    """Return the ID of each of a job's datums and why it ran or was skipped.
 
     Raises:
         CliError: The server doesn't keep reasons.
     """
-    request = local_pb2.ListDatumReasonsRequest(job=job)
-    for batch in local_of(session).ListDatumReasons(request):
-        for reason in batch.reasons:
-            yield reason.datum_id, reason.reason
+    local = local_of(session)  # now, and not when the first is asked for
+    batches = local.ListDatumReasons(local_pb2.ListDatumReasonsRequest(job=job))
+    return ((reason.datum_id, reason.reason) for batch in batches for reason in batch.reasons)
 
 
 def reason_of(session: Session, datum: pps_pb2.Datum) -> str:
