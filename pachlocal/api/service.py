@@ -6,8 +6,10 @@ statuses here, and nowhere else.
 
 from __future__ import annotations
 
+import errno
 import logging
 import re
+import sqlite3
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn, TypeAlias
 
@@ -153,5 +155,17 @@ def _abort(error: Exception, context: Context) -> NoReturn:
             context.abort(code, str(error))
     if isinstance(error, CallerGoneError) or not context.is_active():
         context.abort(grpc.StatusCode.CANCELLED, "the call was cancelled")
+    if full := _full_disk(error):
+        context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, full)
     _log.error("a call failed", exc_info=error)
     context.abort(grpc.StatusCode.INTERNAL, f"internal error: {error}; see the daemon's log")
+
+
+def _full_disk(error: Exception) -> str:
+    """Say that a call failed because the disk is full; empty when that isn't why."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{error.strerror}: the disk of the store is full"
+    # SQLITE_FULL; Python 3.10 gives no error code.
+    if isinstance(error, sqlite3.OperationalError) and str(error) == "database or disk is full":
+        return str(error)
+    return ""

@@ -8,13 +8,12 @@ laptop that was closed for a night doesn't wake up to a thousand jobs.
 from __future__ import annotations
 
 import logging
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
 from itertools import islice
 
-from pachlocal.errors import NotFoundError, PachError
+from pachlocal.errors import NotFoundError
 from pachlocal.pfs import firing, schedule, triggers
 from pachlocal.pfs.entries import Root
 from pachlocal.pfs.filesystem import FileSystem
@@ -72,7 +71,7 @@ class Clock:
                 due = self.advance()
                 if due is not None:
                     left = min(left, max(0.0, (due - self._now()) / SECOND))
-            except (PachError, OSError, sqlite3.Error):
+            except Exception:  # without this thread nothing would tick any more
                 _log.exception("the clock can't go on; it tries again")
             self._files.database.news.wait(seen, left)
 

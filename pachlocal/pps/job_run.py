@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import sqlite3
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -26,6 +28,8 @@ from pachlocal.pps.processing import Journal, Processor
 from pachlocal.pps.states import DatumState, JobState
 from pachlocal.pps.workers import WorkerSlot
 from pachlocal.storage.objects import ObjectWriter
+
+_log = logging.getLogger(__name__)
 
 _READ_AHEAD = 200  # datums
 _KILL_AGAIN_S = 0.1  # a command that was about to start when the others were killed
@@ -111,7 +115,7 @@ class JobRun:
         while not all(future.done() for future in work):
             seen = self._files.database.news.version
             broken = any(future.done() and future.exception() for future in work)
-            if broken or self._is_over():
+            if broken or self._leaving.is_set() or self._is_over():
                 self._leaving.set()
                 for slot in self._crew.slots:
                     slot.kill()
@@ -129,11 +133,14 @@ class JobRun:
 
     def _is_ended(self) -> bool:
         """Whether somebody stopped or deleted the job."""
-        with self._files.snapshot() as connection:
-            try:
+        try:
+            with self._files.snapshot() as connection:
                 return jobs.by_key(connection, self._job.key).state.is_terminal
-            except NotFoundError:
-                return True
+        except NotFoundError:
+            return True
+        except sqlite3.Error:  # the job is left, and taken up again when the store can be read
+            _log.exception("job %s@%s", self._job.repo, self._job.id)
+            return True
 
     def _work(self, slot: WorkerSlot) -> None:
         """Process datums in one worker until none is left."""

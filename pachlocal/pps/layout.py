@@ -87,19 +87,24 @@ def _walk(pfs: Path, folder: Path, path: str, links: int) -> Iterator[tuple[str,
         if child.is_symlink():
             place, left = _target(pfs, child, below), links - 1
             if left < 0:
-                raise OutputError(f"/pfs/out{below}: links lead in a circle")
+                raise OutputError(f"/pfs/out{_shown(below)}: links lead in a circle")
         mode = place.stat().st_mode
         if stat.S_ISDIR(mode):
             yield from _walk(pfs, place, below + "/", left)
         elif stat.S_ISREG(mode):
             yield below, place
         else:
-            raise OutputError(f"/pfs/out{below} is neither a file nor a folder")
+            raise OutputError(f"/pfs/out{_shown(below)} is neither a file nor a folder")
 
 
-def _target(pfs: Path, link: Path, shown: str) -> Path:
+def _shown(name: object) -> str:
+    """Return a file name for a message: any bytes can be in one, and only text in a message."""
+    return os.fsencode(str(name)).decode(errors="replace")
+
+
+def _target(pfs: Path, link: Path, below: str) -> Path:
     """Follow a link as the command saw it: `/pfs` is the worker's."""
-    root = pfs.resolve()
+    root, shown = pfs.resolve(), _shown(below)
     place = link
     for _ in range(_MAX_LINKS):
         if not place.is_symlink():
@@ -113,9 +118,9 @@ def _target(pfs: Path, link: Path, shown: str) -> Path:
     except (OSError, RuntimeError):  # before Python 3.13
         raise OutputError(f"/pfs/out{shown}: links lead in a circle") from None
     if root not in (resolved, *resolved.parents):
-        raise OutputError(f"/pfs/out{shown} links to {link.readlink()}, outside /pfs")
+        raise OutputError(f"/pfs/out{shown} links to {_shown(link.readlink())}, outside /pfs")
     if not resolved.exists():
-        raise OutputError(f"/pfs/out{shown} links to {link.readlink()}, which is not there")
+        raise OutputError(f"/pfs/out{shown} links to {_shown(link.readlink())}, which is not there")
     return resolved
 
 

@@ -71,7 +71,9 @@ class LogWriter:
             open_ = None not in batch
             try:
                 self._store([line for line in batch if line is not None])
-            except sqlite3.Error:  # a full disk; lines are lost, work is not
+            except sqlite3.Error as error:  # a full disk; lines are lost, work is not
+                _log.error("%d log lines could not be stored: %s", len(batch), error)
+            except Exception:  # nobody would store lines any more
                 _log.exception("%d log lines could not be stored", len(batch))
 
     def _store(self, lines: list[LogLine]) -> None:

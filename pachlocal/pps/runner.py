@@ -100,8 +100,8 @@ class PipelineRunner:
             self._prepare(self._stopping.is_set)
         except ImageUnavailableError as error:
             self._tell(str(error))
-        except (PachError, OSError, sqlite3.Error):
-            _log.exception("pipeline %s", self.pipeline.spec.repo)  # the first job tries again
+        except Exception:  # whatever it is, the first job tries again, and says it
+            _log.exception("pipeline %s", self.pipeline.spec.repo)
 
     def _prepare(self, given_up: Callable[[], bool]) -> None:
         """Make the image ready; the pipeline's state says how that went.
@@ -200,7 +200,7 @@ class PipelineRunner:
                     jobs.end_without_output(tx, self._files.objects, job, JobState.FAILURE, reason)
         except NotFoundError:
             pass  # it was deleted while it ran
-        except (PachError, OSError, sqlite3.Error):
+        except Exception:
             # Not even the failure can be stored: the job stays as it is, and is tried again.
             _log.exception("job %s@%s could not be ended", job.repo, job.id)
             self._stopping.wait(_RETRY_S)

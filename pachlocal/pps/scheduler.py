@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 import threading
 from collections.abc import Mapping
 
@@ -93,7 +92,7 @@ class Scheduler:
             seen = self._files.database.news.version
             try:
                 self._reconcile()
-            except sqlite3.Error:  # the store can't be read for the moment
+            except Exception:  # the store can't be read for the moment, or a thread not be started
                 _log.exception("pipelines could not be looked up")
                 self._closing.wait(_RETRY_S)
                 continue

@@ -92,13 +92,20 @@ class SpoutRunner:
     def _attempt(self, slot: WorkerSlot) -> str:
         """Run the program once; return how it ended, in words."""
         try:
+            return self._prepare_and_run(slot)
+        except (PachError, OSError, sqlite3.Error) as error:
+            _log.exception("spout %s", self.pipeline.spec.repo)
+            return str(error)
+        except Exception as error:  # a mistake of ours must not end the spout
+            _log.exception("spout %s", self.pipeline.spec.repo)
+            return f"internal error: {error!r}"
+
+    def _prepare_and_run(self, slot: WorkerSlot) -> str:
+        try:
             self._runtime.prepare(self.pipeline.spec.transform.image, self._stopping.is_set)
             outcome = self._run_program(slot)
         except ImageUnavailableError as error:
             self._report(str(error))
-            return str(error)
-        except (PachError, OSError, sqlite3.Error) as error:
-            _log.exception("spout %s", self.pipeline.spec.repo)
             return str(error)
         return outcome.error or f"the spout's program ended with exit code {outcome.exit_code}"
 

@@ -88,12 +88,16 @@ class ChunkFiles:
     def _write(self, name: bytes, data: bytes) -> None:
         final = self._path(name)
         temporary = final.with_name(f"{final.name}.{uuid4().hex}.tmp")
-        with temporary.open("wb", buffering=0) as file:
-            view = memoryview(data)
-            while view:
-                view = view[file.write(view) :]
-            os.fsync(file.fileno())
-        temporary.replace(final)
+        try:
+            with temporary.open("wb", buffering=0) as file:
+                view = memoryview(data)
+                while view:
+                    view = view[file.write(view) :]
+                os.fsync(file.fileno())
+            temporary.replace(final)
+        except OSError:
+            temporary.unlink(missing_ok=True)  # a full disk needs the space
+            raise
 
 
 def _fsync(folder: Path) -> None:

@@ -94,7 +94,8 @@ class Database:
             connection.execute("BEGIN")
             yield connection
         finally:
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:  # an error of the disk may have ended it already
+                connection.execute("ROLLBACK")
             self._idle_readers.append(connection)
 
     @property

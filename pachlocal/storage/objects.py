@@ -7,10 +7,12 @@ row that makes them exist is committed.
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import Future
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -83,6 +85,14 @@ class ObjectStore:
         with self._holding:
             self._held.subtract(names)
             self._held += Counter()  # drops what is at zero
+
+    def discard(self, names: Iterable[bytes]) -> None:
+        """Remove the files of objects that the database doesn't know and no writer holds."""
+        for name in names:
+            with self._holding, self.database.read() as connection:
+                known = connection.execute("SELECT 1 FROM objects WHERE hash = ?", (name,))
+                if name not in self._held and known.fetchone() is None:
+                    self.files.remove(name)
 
     def begin_collection(self) -> int:
         """Begin a new epoch and return the one before.
@@ -186,6 +196,10 @@ class ObjectWriter:
             future.exception()  # what is still being written must not outlive the hold
         self._writing.clear()
         self._store.let_go(self._holds)
+        if kind is not None:
+            # The disk may be full, and what was to be stored have taken the last space.
+            with suppress(OSError, sqlite3.Error):  # collection finds what stays
+                self._store.discard(self._holds)
         if self._epoch is not None:
             self._store.end_session(self._epoch)
             self._epoch = None

@@ -22,6 +22,7 @@ from pachlocal.pps.pipelines import PipelineInfo
 from pachlocal.pps.scheduler import Scheduler
 from pachlocal.pps.states import JobState
 from pachlocal.runtime.contract import Invocation, Outcome, WorkerSpec
+from pachlocal.storage.news import News
 
 DEADLINE_S = 30  # how long a job may take before a test gives up
 
@@ -316,15 +317,16 @@ class World:
             found.extend(line.message for line in self.log(wanted) if text in line.message)
             return bool(found)
 
-        self.wait_until(look)
+        self.wait_until(look, self.files.database.progress)
         return found[0]
 
-    def wait_until(self, found: Callable[[], bool]) -> None:
+    def wait_until(self, found: Callable[[], bool], news: News | None = None) -> None:
+        news = news or self.files.database.news
         deadline = time.monotonic() + DEADLINE_S
         while True:
-            seen = self.files.database.news.version
+            seen = news.version
             if found():
                 return
             left = deadline - time.monotonic()
             assert left > 0, "nothing happened"
-            self.files.database.news.wait(seen, left)
+            news.wait(seen, left)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import sqlite3
 import threading
 from pathlib import Path
 
@@ -422,6 +424,54 @@ def test_a_program_error_of_the_runtime_ends_the_job(world: World) -> None:
     assert (job.state, job.reason) == (JobState.FAILURE, "no space left on device")
 
 
+def test_a_job_waits_for_a_store_that_can_not_be_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.make_repos("data")
+    world.put("data", THREE)
+    world.runtime.programs["hold"] = world.runtime.copy_when("go")
+    world.create(make_spec("out", pfs_input("data"), cmd="hold"))
+    world.runtime.wait_until(lambda: len(world.runtime.runs) == 1)
+    failed = threading.Event()
+
+    def unreadable(*_: object) -> None:
+        failed.set()
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs, "by_key", unreadable)
+        world.files.database.news.wake()
+        assert failed.wait(30)
+        world.runtime.wait_until(lambda: world.runtime.runs[0].killed)
+    world.runtime.raise_flag("go")
+    world.succeed("out")
+    assert world.content("out") == THREE
+
+
+@pytest.mark.parametrize(
+    ("module", "function"),
+    [(pipelines, "list_pipelines"), (pipelines, "running"), (logs.LogWriter, "_store")],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_a_mistake_of_ours_ends_no_thread(
+    copied: World, monkeypatch: pytest.MonkeyPatch, module: object, function: str
+) -> None:
+    made = threading.Event()
+
+    def mistaken(*_: object) -> None:
+        made.set()
+        raise ValueError("a mistake")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, function, mistaken)
+        copied.put("data", {"/d": b"4"})
+        assert made.wait(30)
+    copied.create(make_spec("late", pfs_input("data")))
+    copied.succeed("late")
+    names = {thread.name for thread in threading.enumerate()}
+    assert {"scheduler", "clock", "logs"} <= names
+
+
 # --- ended from outside ---------------------------------------------------------------------------
 
 
@@ -771,6 +821,21 @@ def test_links_elsewhere_are_refused(world: World, tmp_path: Path, target: str) 
     reason = output_of(world, tmp_path, leave)
     assert isinstance(reason, str)
     assert "/pfs/out/loop" in reason
+
+
+@pytest.mark.parametrize("target", [None, "/pfs/none", b"/\xff"], ids=["pipe", "none", "bytes"])
+def test_a_reason_can_be_read_whatever_bytes_are_in_a_name(
+    world: World, tmp_path: Path, target: str | bytes | None
+) -> None:
+    def leave(run: Run) -> None:
+        place = run.pfs / "out" / os.fsdecode(b"a\xffb")
+        if target is None:
+            os.mkfifo(place)
+        else:
+            place.symlink_to(os.fsdecode(target))
+
+    assert "/pfs/out/a\ufffdb" in str(output_of(world, tmp_path, leave))
+    assert "/pfs/out/a\ufffdb" in world.job("out").reason
 
 
 def test_a_folder_link_that_leads_out_is_refused(world: World, tmp_path: Path) -> None:

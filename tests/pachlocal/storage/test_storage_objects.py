@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,7 @@ def test_a_crash_between_file_and_row_leaves_no_object_and_no_obstacle(
 
     with monkeypatch.context() as patch:
         patch.setattr(Database, "write", crash)
+        patch.setattr(ObjectStore, "discard", lambda *_: None)  # who crashes tidies nothing up
         with pytest.raises(OSError, match="power"):
             put(objects, LARGE, SMALL)
     name = hash_of(LARGE)
@@ -151,20 +153,38 @@ def test_a_crash_between_file_and_row_leaves_no_object_and_no_obstacle(
     assert objects.get(name) == LARGE
 
 
-def test_a_crash_while_a_file_is_written_leaves_no_object(
+def test_a_file_that_can_not_be_written_leaves_nothing(
     objects: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def crash(*_: object) -> None:
+    def fail(*_: object) -> None:
         raise OSError("disk full")
 
     with monkeypatch.context() as patch:
-        patch.setattr("os.fsync", crash)
+        patch.setattr("os.fsync", fail)
         with pytest.raises(OSError, match="disk full"):
             put(objects, LARGE)
-    assert [file.suffix for file in chunk_files(objects)] == [".tmp"]
+    assert chunk_files(objects) == []
     with pytest.raises(DamagedStoreError, match="missing"):
         objects.get(hash_of(LARGE))
     assert objects.get(put(objects, LARGE)[0]) == LARGE
+
+
+def test_a_put_that_fails_gives_its_space_back_and_takes_nobody_elses(
+    objects: ObjectStore,
+) -> None:
+    stored, held, dropped = (letter * (INLINE_LIMIT + 1) for letter in (b"s", b"h", b"d"))
+    put(objects, stored)
+    with ObjectWriter(objects) as other:
+        name = other.put(held)
+        other.prepare()
+        with suppress(OSError), ObjectWriter(objects) as writer:
+            for data in (stored, held, dropped):
+                writer.put(data)
+            raise OSError("disk full")
+        other.flush()
+    assert objects.get(hash_of(stored)) == stored
+    assert objects.get(name) == held
+    assert len(chunk_files(objects)) == 2
 
 
 def test_a_sweep_removes_the_files_of_a_put_that_broke_off(objects: ObjectStore) -> None:
