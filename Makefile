@@ -22,7 +22,7 @@ demo: $(READY) ## Go through the Python workshop on a store that is thrown away
 	@$(BIN)/python -m tests.walkthrough
 
 test: $(READY) ## Run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 LINT_R := lints <- lintr::lint_dir("rstats"); print(lints); quit(status = min(1, length(lints)))
 
