@@ -8,18 +8,19 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 
 from pachlocal.errors import NotFoundError
 from pachlocal.pfs import commits
+from pachlocal.pfs.entries import Root
 from pachlocal.pfs.filesystem import FileSystem
 from pachlocal.pfs.records import CommitInfo
 from pachlocal.pps import datum_store, jobs, secrets
 from pachlocal.pps.batching import Door
 from pachlocal.pps.datum_store import DatumInfo, load_files
 from pachlocal.pps.inputs import pfs_inputs
-from pachlocal.pps.jobs import JobInfo
+from pachlocal.pps.jobs import JobInfo, LeftError
 from pachlocal.pps.logs import LogLine, LogWriter
 from pachlocal.pps.merge import DuplicateOutputError, merge_meta, merge_output
 from pachlocal.pps.pipelines import PipelineInfo
@@ -80,10 +81,14 @@ class JobRun:
             PachError: It can't be run, for the reason given.
             OSError: The disk is full, or the like.
         """
+        with suppress(LeftError):
+            self._run()
+
+    def _run(self) -> None:
         with self._files.transaction() as tx:
             jobs.set_state(tx, self._job, JobState.RUNNING)
         if not self._job.planned:
-            plan(self._files, self._job, self._crew.pipeline)
+            plan(self._files, self._job, self._crew.pipeline, self._go_on)
         self._process()
         if self._leaving.is_set():
             if self._is_late():
@@ -127,6 +132,15 @@ class JobRun:
 
     def _is_over(self) -> bool:
         return self._crew.stopping.is_set() or self._is_late() or self._is_ended()
+
+    def _go_on(self) -> None:
+        """Break off what takes long with many datums, when nobody needs it any more.
+
+        Raises:
+            LeftError: That is so.
+        """
+        if self._crew.stopping.is_set() or self._is_ended():
+            raise LeftError
 
     def _is_late(self) -> bool:
         return self._deadline is not None and time.monotonic() >= self._deadline
@@ -235,23 +249,26 @@ class JobRun:
             base = jobs.base_of(connection, self._job)
         with ObjectWriter(self._files.objects) as objects:
             try:
-                output = merge_output(self._files, objects, self._job, base)
+                output = merge_output(self._files, objects, self._job, base, self._go_on)
             except DuplicateOutputError as error:
                 self._end(JobState.FAILURE, str(error))
                 return
-            meta = merge_meta(self._files, objects, self._job, self._crew.pipeline, base)
+            meta = self._merge_meta(objects, base)
             objects.prepare()
             with self._files.transaction() as tx:
                 if not jobs.by_key(tx.connection, self._job.key).state.is_terminal:
                     jobs.succeed(tx, objects, self._job, output, meta)
                 objects.write_into(tx.connection)
 
+    def _merge_meta(self, objects: ObjectWriter, base: JobInfo | None) -> Root:
+        return merge_meta(self._files, objects, self._job, self._crew.pipeline, base, self._go_on)
+
     def _end(self, state: JobState, reason: str) -> None:
         """End the job without results; what its datums did stays on record."""
         with self._files.snapshot() as connection:
             base = jobs.base_of(connection, self._job)
         with ObjectWriter(self._files.objects) as objects:
-            meta = merge_meta(self._files, objects, self._job, self._crew.pipeline, base)
+            meta = self._merge_meta(objects, base)
             objects.prepare()
             with self._files.transaction() as tx:
                 if not jobs.by_key(tx.connection, self._job.key).state.is_terminal:

@@ -24,6 +24,10 @@ _UNFINISHED = (JobState.CREATED, JobState.STARTING, JobState.RUNNING, JobState.F
 IS_UNFINISHED = f"j.state IN ({', '.join(str(int(state)) for state in _UNFINISHED)})"
 
 
+class LeftError(Exception):
+    """A job is left as it is: we stop, or it was ended from outside."""
+
+
 @dataclass(frozen=True, slots=True)
 class JobInfo:
     """A job.

@@ -7,6 +7,7 @@ so the cost follows the change.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable, Iterator
 
 from pachlocal.errors import ConflictError
 from pachlocal.pfs import commits, paths, tree
@@ -24,15 +25,28 @@ from pachlocal.pps.states import DatumState
 from pachlocal.storage.database import Connection
 from pachlocal.storage.objects import ObjectWriter
 
+_LOOK_UP_EVERY = 1000  # datums
+
 
 class DuplicateOutputError(ConflictError):
     """Two datums of a job wrote the same path."""
 
 
 def merge_output(
-    files: FileSystem, objects: ObjectWriter, job: JobInfo, base: JobInfo | None
+    files: FileSystem,
+    objects: ObjectWriter,
+    job: JobInfo,
+    base: JobInfo | None,
+    go_on: Callable[[], None],
 ) -> Root:
     """Return the tree of a job's output commit.
+
+    Args:
+        files: The store.
+        objects: Where the tree is put.
+        job: The job.
+        base: The job whose results it begins with.
+        go_on: Called again and again; what it raises breaks off.
 
     Raises:
         DuplicateOutputError: Two datums wrote the same path.
@@ -42,13 +56,13 @@ def merge_output(
         if base is not None:
             root = commits.by_key(connection, base.output).root
             removals = Changes()
-            for old in datum_store.outdated(connection, base, job):
+            for old in _watched(datum_store.outdated(connection, base, job), go_on):
                 for path, _ in tree.files(objects, old.output):
                     removals.set(path, None)
             root = tree.apply(objects, root, removals)
         additions = Changes()
         writers: dict[str, bytes] = {}  # which datum wrote a path
-        for datum in datum_store.list_datums(connection, job, DatumState.SUCCESS):
+        for datum in _watched(datum_store.list_datums(connection, job, DatumState.SUCCESS), go_on):
             for path, entry in tree.files(objects, datum.output):
                 if path in writers or tree.lookup(objects, root, path) is not None:
                     first = writers.get(path) or _writer_of(connection, objects, job, datum, path)
@@ -77,10 +91,19 @@ def merge_meta(
     job: JobInfo,
     pipeline: PipelineInfo,
     base: JobInfo | None,
+    go_on: Callable[[], None],
 ) -> Root:
     """Return the tree of a job's meta commit: for each datum, a record, its inputs and its output.
 
     Folders are those of the inputs and outputs themselves, by reference.
+
+    Args:
+        files: The store.
+        objects: Where the tree is put.
+        job: The job.
+        pipeline: Its pipeline, in its version.
+        base: The job whose results it begins with.
+        go_on: Called again and again; what it raises breaks off.
     """
     leaves = list(pfs_inputs(pipeline.spec.input))
     records, layouts = Changes(), Changes()
@@ -89,10 +112,10 @@ def merge_meta(
         if base is not None:
             meta = commits.find_in_set(connection, job.repo.of_type(META), base.id)
             root = meta.root if meta else None
-            for old in datum_store.outdated(connection, base, job):
+            for old in _watched(datum_store.outdated(connection, base, job), go_on):
                 records.names[f"{old.id.hex()}/"] = Changes(cleared=True)
                 layouts.names[f"{old.id.hex()}/"] = Changes(cleared=True)
-        for datum in datum_store.list_datums(connection, job):
+        for datum in _watched(datum_store.list_datums(connection, job), go_on):
             if datum.state is DatumState.SKIPPED:
                 continue
             folder = f"{datum.id.hex()}/"
@@ -105,6 +128,13 @@ def merge_meta(
                 _graft(layout, "/out", tree.root_entry(objects, datum.output))
             layouts.names[folder] = layout
     return tree.apply(objects, root, Changes(names={"meta/": records, "pfs/": layouts}))
+
+
+def _watched(datums: Iterable[DatumInfo], go_on: Callable[[], None]) -> Iterator[DatumInfo]:
+    for number, datum in enumerate(datums):
+        if number % _LOOK_UP_EVERY == 0:
+            go_on()
+        yield datum
 
 
 def _record(objects: ObjectWriter, job: JobInfo, datum: DatumInfo) -> Content:

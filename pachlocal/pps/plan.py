@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 
 from pachlocal.pfs import branches, commits
@@ -47,8 +47,17 @@ def head_commits(connection: Connection, input_: Input) -> Commits:
     return wanted
 
 
-def plan(files: FileSystem, job: JobInfo, pipeline: PipelineInfo) -> None:
-    """Store all datums of a job, in batches. Begins anew when it was broken off before."""
+def plan(
+    files: FileSystem, job: JobInfo, pipeline: PipelineInfo, go_on: Callable[[], None]
+) -> None:
+    """Store all datums of a job, in batches. Begins anew when it was broken off before.
+
+    Args:
+        files: The store.
+        job: The job.
+        pipeline: Its pipeline, in its version.
+        go_on: Called before each batch; what it raises breaks off.
+    """
     with files.database.write(progress=True) as connection:
         datum_store.clear(connection, job)
     with files.snapshot() as connection:
@@ -58,6 +67,7 @@ def plan(files: FileSystem, job: JobInfo, pipeline: PipelineInfo) -> None:
     leaves = list(pfs_inputs(pipeline.spec.input))
     found = enumerate(enumerate_datums(files.objects, sources, pipeline.spec.input))
     while batch := list(islice(found, _BATCH)):
+        go_on()
         with files.snapshot() as connection:
             planned = [
                 _planned(job, ordinal, datum, leaves, judge.decide(connection, datum))
