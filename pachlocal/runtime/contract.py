@@ -18,6 +18,9 @@ class Invocation:
         env: Variables added to the runtime's own environment.
         working_dir: Where the command starts; None is the image's own folder.
         timeout_s: Seconds until the command is killed; None is no limit.
+        varying: The names in `env` whose values differ from run to run of this command: that they
+            are said allows a runtime to keep the command's interpreter loaded from one run to the
+            next. None asks for a fresh one.
     """
 
     cmd: tuple[str, ...]
@@ -25,6 +28,7 @@ class Invocation:
     env: Mapping[str, str] = field(default_factory=dict)
     working_dir: str | None = None
     timeout_s: float | None = None
+    varying: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +39,12 @@ class Outcome:
         exit_code: The exit status; a command ended by signal N has 128 + N, as in a shell.
         error: Why the command could not run or was ended by us, in words; None when it ended by
             itself, whatever its exit status.
+        note: What is worth a line in the log about how it was run, or "".
     """
 
     exit_code: int
     error: str | None = None
+    note: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,12 +120,12 @@ class Launcher:
         except BrokenPipeError as error:
             raise LauncherError(self._death()) from error
 
-    def receive(self) -> tuple[int, str] | None:
+    def receive(self) -> tuple[int, str, str] | None:
         """Take the answer that `replies` holds ready.
 
         Returns:
-            The command's exit code, and why it could not be started or ""; None when the answer
-            says something else.
+            The command's exit code, why it could not be started or "", and what is to be noted of
+            its start or ""; None when the answer says something else.
 
         Raises:
             LauncherError: It is gone.
@@ -138,7 +138,8 @@ class Launcher:
             self._group = int(fields[0])
             return None
         self._group = None
-        return int(fields[0]), fields[1].decode(errors="replace")
+        code, error, note = (field.decode(errors="replace") for field in fields)
+        return int(code), error, note
 
     def end(self) -> None:
         """End it and all that it runs, and wait for that."""

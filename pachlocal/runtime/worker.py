@@ -135,8 +135,9 @@ class ProcessWorker:
         given = self._rewritten(invocation)
         variables = (f"{name}={value}" for name, value in given.env.items())
         folder = given.working_dir or self._default_dir
-        words = map(os.fsencode, (folder, str(len(given.cmd)), *given.cmd, *variables))
-        return [*words, given.stdin]
+        names = None if given.varying is None else map(os.fsencode, given.varying)
+        words = map(os.fsencode, (str(len(given.cmd)), *given.cmd, *variables))
+        return [os.fsencode(folder), frames.pack_names(names), *words, given.stdin]
 
     def _rewritten(self, invocation: Invocation) -> Invocation:
         """Return an invocation with the paths that are true on this machine."""
@@ -169,8 +170,8 @@ class ProcessWorker:
                 splitter.feed(_read(launcher.output))
             if launcher.replies in ready and (answer := launcher.receive()) is not None:
                 _drain(launcher.output, splitter)
-                code, error = answer
-                return Outcome(code, reason or error or None)
+                code, error, note = answer
+                return Outcome(code, reason or error or None, note)
             expired = deadline is not None and time.monotonic() >= deadline
             if expired and reason is not None:
                 raise LauncherError(f"{reason}, and what it left could not be ended")

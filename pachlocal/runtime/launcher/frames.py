@@ -13,16 +13,29 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 # Worker to launcher.
-RUN = b"R"  # folder to start in, number of arguments, the arguments, NAME=VALUE ..., standard input
+# Folder to start in, b"" or that an interpreter may be kept warm and which variables vary (see
+# `pack_names`), number of arguments, the arguments, NAME=VALUE ..., standard input.
+RUN = b"R"
 KILL = b"K"  # end the running command
 
 # Launcher to worker.
 READY = b"Y"  # once: commands can be run
 FAILED = b"F"  # once, instead of READY: why it can't work; it ends after this
 STARTED = b"S"  # the command's process group, for the worker to kill if the launcher dies
-EXITED = b"E"  # exit code, and an error in words if the command could not be started
+# Exit code, an error in words if the command could not be started, what is to be noted of that.
+EXITED = b"E"
 
 _LENGTH = 4
+
+
+def pack_names(names: Iterable[bytes] | None) -> bytes:
+    """Make one field of a set of variables' names, or of None."""
+    return b"" if names is None else b"=" + b"=".join(names)
+
+
+def unpack_names(field: bytes) -> set[bytes] | None:
+    """Read what `pack_names` made."""
+    return set(field.split(b"=")) if field else None
 
 
 def write_frame(fd: int, kind: bytes, fields: Iterable[bytes] = ()) -> None:
@@ -31,10 +44,27 @@ def write_frame(fd: int, kind: bytes, fields: Iterable[bytes] = ()) -> None:
     Raises:
         OSError: The other side is gone (BrokenPipeError), or the write failed.
     """
+    _write_all(fd, kind + _packed(fields))
+
+
+def write_fields(fd: int, fields: Iterable[bytes]) -> None:
+    """Write the rest of a frame whose kind has been sent already.
+
+    Raises:
+        OSError: See `write_frame`.
+    """
+    _write_all(fd, _packed(fields))
+
+
+def _packed(fields: Iterable[bytes]) -> bytes:
     payload = b"".join(
         part for field in fields for part in (len(field).to_bytes(_LENGTH, "big"), field)
     )
-    left = memoryview(kind + len(payload).to_bytes(_LENGTH, "big") + payload)
+    return len(payload).to_bytes(_LENGTH, "big") + payload
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    left = memoryview(data)
     while left:
         left = left[os.write(fd, left) :]
 

@@ -10,50 +10,53 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from .warm import Keeper
 
-def kill_all(group: int) -> None:
+
+def kill_all(group: int, keeper: Keeper) -> None:
     """Send SIGKILL to everything that runs under this process, as far as it can be seen.
 
     Args:
         group: The command's process group.
+        keeper: Its server is left alone.
     """
     if os.getpid() == 1:
         # Process 1 of the worker's PID namespace: -1 is every other process in it, in one step
-        # that no fork can slip through (kill(2)).
-        _kill(-1)
+        # that no fork can slip through (kill(2)). It is every other process for the server too.
+        if not keeper.sweep():
+            _kill(-1)
         return
     # Nothing may be left in it; macOS says EPERM for a group of zombies.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
     for child in _children():
-        _kill(child)
+        if child != keeper.pid:
+            _kill(child)
 
 
-def reap_all() -> None:
+def reap_all(keeper: Keeper) -> None:
     """Wait until everything that was killed is gone, and kill what shows up meanwhile.
 
     Where this process is a subreaper (prctl(2)) a dying process hands its children to it, whatever
     session they are in. Without /proc (macOS) there is nothing to see: the group was killed, and a
     process that left it is out of reach.
     """
-    if os.getpid() == 1:
-        while _reap(0):
+    if os.getpid() == 1 and keeper.pid is None:
+        while _reap(-1, 0):
             pass
         return
-    while True:
-        children = list(_children())
-        if not children:
-            break
+    while children := [child for child in _children() if child != keeper.pid]:
         for child in children:
             _kill(child)
-        _reap(0)
-    while _reap(os.WNOHANG):
-        pass
+        _reap(children[0], 0)
+    if keeper.pid is None:
+        while _reap(-1, os.WNOHANG):
+            pass
 
 
-def _reap(flags: int) -> bool:
+def _reap(pid: int, flags: int) -> bool:
     try:
-        return os.waitpid(-1, flags)[0] != 0
+        return os.waitpid(pid, flags)[0] != 0
     except ChildProcessError:
         return False
 

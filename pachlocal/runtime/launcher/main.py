@@ -7,12 +7,13 @@ import select
 import signal
 import sys
 
-from . import frames, leftovers, programs, spawn
+from . import frames, leftovers, programs, spawn, warm
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_IDLE_LIMIT_S = 300.0  # for a server that holds some 100 MB
 _REQUESTS = 0  # standard input; commands write to 1 and 2, the pipe that the worker reads
 
 
@@ -30,12 +31,21 @@ def main() -> None:
     except OSError as error:
         frames.write_frame(replies, frames.FAILED, [str(error.strerror).encode()])
         return
-    with _ChildWatch() as children:
+    keeper = warm.Keeper()
+    with _ChildWatch(keeper) as children:
         frames.write_frame(replies, frames.READY)
-        while request := frames.read_frame(_REQUESTS):
+        while request := _next_request(keeper):
             kind, fields = request
             if kind == frames.RUN:  # a KILL found here came after the command had ended
-                frames.write_frame(replies, frames.EXITED, _run(fields, replies, children))
+                answer = _run(fields, replies, children, keeper)
+                frames.write_frame(replies, frames.EXITED, [*answer, keeper.note.encode()])
+        keeper.end()
+
+
+def _next_request(keeper: warm.Keeper) -> tuple[bytes, list[bytes]] | None:
+    if keeper.pid is not None and not select.select([_REQUESTS], [], [], _IDLE_LIMIT_S)[0]:
+        keeper.end()
+    return frames.read_frame(_REQUESTS)
 
 
 def _isolate(isolation: str, root: str, binds: list[str], replies: int) -> None:
@@ -54,32 +64,50 @@ def _isolate(isolation: str, root: str, binds: list[str], replies: int) -> None:
         linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
 
 
-def _run(fields: list[bytes], replies: int, children: _ChildWatch) -> list[bytes]:
-    folder, count, *rest = fields
+def _run(
+    fields: list[bytes], replies: int, children: _ChildWatch, keeper: warm.Keeper
+) -> list[bytes]:
+    folder, names, count, *rest = fields
+    keeper.note = ""
     argv, variables, text = rest[: int(count)], rest[int(count) : -1], rest[-1]
     env = dict(os.environb)
     env.update(variable.split(b"=", 1) for variable in variables)  # type: ignore[misc]
     env[b"PWD"] = folder
     stdin, feed = os.pipe()
     try:
-        command = _start(folder, argv, env, stdin)
+        varying = frames.unpack_names(names)
+        command = _start(folder, argv, env, stdin, None if varying is None else (keeper, varying))
     except programs.StartError as error:
         os.close(feed)
         return [b"%d" % error.code, str(error).encode(errors="surrogateescape")]
+    except warm.InterruptedWaitError:
+        os.close(feed)
+        if frames.read_frame(_REQUESTS) is None:
+            sys.exit(0)
+        return [b"137", b""]
     finally:
         os.close(stdin)
     if os.getpid() != 1:
         frames.write_frame(replies, frames.STARTED, [b"%d" % command])
-    status = _follow(command, _Feed(feed, text), children)
-    leftovers.kill_all(command)
-    leftovers.reap_all()
+    status = _follow(command, _Feed(feed, text), children, keeper)
+    if status is None:
+        keeper.end()
+    leftovers.kill_all(command, keeper)
+    leftovers.reap_all(keeper)
     if status is None:
         sys.exit(0)
     code = os.waitstatus_to_exitcode(status)
+    keeper.finish(code)
     return [b"%d" % (code if code >= 0 else 128 - code), b""]
 
 
-def _start(folder: bytes, argv: list[bytes], env: dict[bytes, bytes], stdin: int) -> int:
+def _start(
+    folder: bytes,
+    argv: list[bytes],
+    env: dict[bytes, bytes],
+    stdin: int,
+    warmth: tuple[warm.Keeper, set[bytes]] | None,
+) -> int:
     """Start the command in its folder; the launcher itself keeps to the root."""
     try:
         os.chdir(folder)
@@ -92,6 +120,9 @@ def _start(folder: bytes, argv: list[bytes], env: dict[bytes, bytes], stdin: int
     try:
         program = programs.find(argv[0], env.get(b"PATH", os.fsencode(os.defpath)))
         try:
+            if warmth is not None and sys.platform == "linux":
+                keeper, varying = warmth
+                return keeper.start(warm.Command(program, argv, env, folder, varying), stdin)
             return spawn.start(program, argv, env, stdin)
         except OSError as error:
             raise programs.explain(program, error) from error
@@ -99,7 +130,7 @@ def _start(folder: bytes, argv: list[bytes], env: dict[bytes, bytes], stdin: int
         os.chdir("/")
 
 
-def _follow(command: int, feed: _Feed, children: _ChildWatch) -> int | None:
+def _follow(command: int, feed: _Feed, children: _ChildWatch, keeper: warm.Keeper) -> int | None:
     """Feed the command and wait for its end.
 
     Returns:
@@ -108,14 +139,17 @@ def _follow(command: int, feed: _Feed, children: _ChildWatch) -> int | None:
     with feed:
         while True:
             wanted = [feed.fd] if feed.fd is not None else []
-            readable, writable, _ = select.select([_REQUESTS, children.fd], wanted, [])
+            watched = [_REQUESTS, children.fd, *([] if keeper.fd is None else [keeper.fd])]
+            readable, writable, _ = select.select(watched, wanted, [])
             if writable:
                 feed.push()
             if children.fd in readable and (status := children.status_of(command)) is not None:
                 return status
+            if keeper.fd in readable and (status := keeper.status()) is not None:
+                return status
             if _REQUESTS in readable:
                 request = frames.read_frame(_REQUESTS)
-                leftovers.kill_all(command)
+                leftovers.kill_all(command, keeper)
                 if request is None:
                     return None
 
@@ -155,6 +189,9 @@ class _Feed:
 class _ChildWatch:
     """Makes the end of a child readable on a descriptor (SIGCHLD, signal.set_wakeup_fd)."""
 
+    def __init__(self, keeper: warm.Keeper) -> None:
+        self._keeper = keeper
+
     def __enter__(self) -> _ChildWatch:
         self.fd, self._wake = os.pipe()
         os.set_blocking(self.fd, False)
@@ -185,6 +222,7 @@ class _ChildWatch:
                     break
                 if child == command:
                     found = status
+                self._keeper.died(child)
         except ChildProcessError:
             pass  # none left
         return found
