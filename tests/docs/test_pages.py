@@ -12,7 +12,9 @@ from tests.walkthrough.machine import ROOT
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "exercises").glob("*.md"))]
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page.read_text())], ids=str)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if blocks(page.read_text())], ids=lambda page: page.name
+)
 def test_a_page_shows_what_its_commands_print(page: Path):
     assert promised(page.read_text()) == promised(rerun(page)), "run: make readme"
 

@@ -31,7 +31,7 @@ def examine(root: Path, address: str, compose: Path | None, holder: str | None) 
         lambda: check_store(root),
         lambda: check_disk(root),
         lambda: check_address(address, holder),
-        lambda: check_client(address),
+        lambda: check_client(address, holder),
         check_paths,
         check_r,
         check_julia,

@@ -44,8 +44,13 @@ def check_address(address: str, holder: str | None) -> Finding:
     return Finding(Verdict.PASS, "address", f"{address} is free")
 
 
-def check_client(address: str) -> Finding:
-    """Whether `pachctl` is found, and would look where the daemon is to be."""
+def check_client(address: str, holder: str | None) -> Finding:
+    """Whether `pachctl` is found, and looks where the daemon is, or is to be.
+
+    Args:
+        address: Where the daemon is to listen, HOST:PORT.
+        holder: The address of the daemon that has the store, if one does.
+    """
     ours = Path(sys.executable).parent
     found = shutil.which("pachctl")
     if found is None:
@@ -57,9 +62,15 @@ def check_client(address: str) -> Finding:
     except CliError as error:
         cure = "correct or move the file, or export PACH_CONFIG=FILE"
         return Finding(Verdict.FAIL, "pachctl", str(error), cure)
-    if settings.origin != "default" and not settings.address.endswith(address):
-        text += f"; it talks to {settings.address}, as {settings.origin} says"
-        cure = f"if that is not what you want: export PACHD_ADDRESS=grpc://{address}"
+    wanted = (holder or address).removeprefix("grpc://")
+    if settings.address.removeprefix("grpc://") != wanted and (
+        holder or settings.origin != "default"
+    ):
+        text += f"; it talks to {settings.address}"
+        text += "" if settings.origin == "default" else f", as {settings.origin} says"
+        cure = f"if you want pachlocal: export PACHD_ADDRESS=grpc://{wanted}"
+        if wanted.endswith(":0"):
+            cure = "if you want pachlocal: do the export that `pachlocal up` prints"
         return Finding(Verdict.NOTE, "pachctl", text, cure)
     return Finding(Verdict.PASS, "pachctl", text)
 

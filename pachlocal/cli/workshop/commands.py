@@ -13,7 +13,7 @@ _step = click.IntRange(1, _LAST)
 _language_option = click.option(
     "--language",
     type=click.Choice(_LANGUAGES),
-    help=f"Whose stages are meant.  [default: {_LANGUAGES[0]}]",
+    help=f"Whose stages are meant.  [default: the training pipeline's, or {_LANGUAGES[0]}]",
 )
 
 
@@ -25,18 +25,18 @@ def workshop(context: click.Context, language: str | None) -> None:
 
     Example: pachlocal workshop --language rstats
     """
-    context.obj = language or _LANGUAGES[0]
+    context.obj = language
     if context.invoked_subcommand is None:
         from pachlocal.cli.workshop.showing import show
 
-        show(context.obj)
+        show(language or _LANGUAGES[0])
 
 
 @workshop.command()
 @click.argument("step", type=_step, default=_LAST)
 @_language_option
 @click.pass_obj
-def verify(default_language: str, step: int, language: str | None) -> None:
+def verify(group_language: str | None, step: int, language: str | None) -> None:
     """Say which steps, up to STEP, are done, and how to do the next; exit code 1 if one isn't.
 
     It asks the server that pachctl asks.
@@ -45,7 +45,7 @@ def verify(default_language: str, step: int, language: str | None) -> None:
     """
     from pachlocal.cli.workshop.showing import verify
 
-    if not verify(language or default_language, step):
+    if not verify(language or group_language, step):
         raise click.exceptions.Exit(1)
 
 
@@ -60,7 +60,7 @@ def verify(default_language: str, step: int, language: str | None) -> None:
 )
 @click.pass_obj
 def reset(
-    default_language: str, step: int, language: str | None, yes: bool, folder: Path | None
+    group_language: str | None, step: int, language: str | None, yes: bool, folder: Path | None
 ) -> None:
     """Delete what the steps have made, and do again those before STEP.
 
@@ -68,7 +68,7 @@ def reset(
     """
     from pachlocal.cli.workshop.resetting import reset
 
-    reset(step, language or default_language, folder or _default_folder(), yes=yes)
+    reset(step, language or group_language, folder or _default_folder(), yes=yes)
 
 
 def _default_folder() -> Path:

@@ -14,12 +14,12 @@ from pachlocal.cli.workshop.state import State
 from pachlocal.cli.workshop.steps import STEPS
 
 
-def reset(number: int, code: str, folder: Path, *, yes: bool) -> None:
+def reset(number: int, language: str | None, folder: Path, *, yes: bool) -> None:
     """Delete what the workshop has made, and go through the steps before one again.
 
     Args:
         number: The step that is to be done next.
-        code: The language.
+        language: The language; if None, that of the training pipeline.
         folder: That of the workshop's files.
         yes: Don't ask.
 
@@ -29,6 +29,7 @@ def reset(number: int, code: str, folder: Path, *, yes: bool) -> None:
     with asking() as session:
         state = State(session)
         state.version()  # it must answer
+        code = language or state.language()
         commands = [
             *_deletions(state),
             *(line for step in STEPS[1 : number - 1] for line in step.acts),

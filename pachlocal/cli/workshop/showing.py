@@ -35,18 +35,20 @@ def show(code: str) -> None:
             click.echo(f"      {line.replace('${CODE}', code)}")
 
 
-def verify(code: str, until: int) -> bool:
+def verify(language: str | None, until: int) -> bool:
     """Print how far each step is; tell whether all are done.
 
     What is to be done is said for the first step that isn't done: later ones may need it.
 
     Args:
-        code: The language.
+        language: The language; if None, that of the training pipeline.
         until: The last step to look at.
     """
     missing = False
     with asking() as session:
         state = State(session)
+        state.version()  # if it doesn't answer, that is all there is to say
+        code = language or state.language()
         for step in STEPS[:until]:
             progress, text, cure = step.check(state)
             mark = click.style(f"{progress.value:<7}", fg=_COLOURS[progress])

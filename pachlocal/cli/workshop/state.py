@@ -37,6 +37,12 @@ class State:
         answer = self._session.server.version.GetVersion(empty_pb2.Empty(), timeout=_TIMEOUT_S)
         return f"{answer.major}.{answer.minor}.{answer.micro}"
 
+    def language(self) -> str:
+        """The language of the stage that trains; python if there is none."""
+        info = self.pipeline("model")
+        tag = info.details.transform.image.rpartition(":")[2] if info else ""
+        return tag.partition("-")[0] if tag.startswith(("rstats-", "julia-")) else "python"
+
     def _has_repo(self, name: str) -> bool:
         request = pfs_pb2.InspectRepoRequest(repo=self._repo(name))
         return _found(lambda: self._session.server.pfs.InspectRepo(request)) is not None

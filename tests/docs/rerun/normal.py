@@ -20,6 +20,10 @@ _LINES = (
     (re.compile(rf"^(Finished): {_AGO}$", re.MULTILINE), r"\1: 2 seconds ago"),
     (re.compile(rf"^(Duration): {_AGO}$", re.MULTILINE), r"\1: 3 seconds"),
     (re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?"), "2026-01-02T03:04:05"),
+    (
+        re.compile(r"[~/][^\s:]*/scratch/[\w.-]+(?=/(?:pfs|code)\b)"),
+        "",
+    ),  # where paths are rewritten
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:30650"),
     (re.compile(r"^clients find it with: .*\n", re.MULTILINE), ""),  # another port than usual
     (re.compile(r"\bdatum [0-9a-f]{8,31}\.\.\."), "datum 0123456789abcdef012..."),  # cut off

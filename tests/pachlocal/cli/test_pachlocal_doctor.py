@@ -92,11 +92,20 @@ def test_an_address_of_another_machine_is_no_place_to_listen():
     assert "192.0.2.1:30650 can't be listened on" in finding.text
 
 
-def test_pachctl_that_talks_to_somebody_else_is_noted(monkeypatch: pytest.MonkeyPatch):
+def test_pachctl_that_talks_to_somebody_else_is_noted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.setenv("PACH_CONFIG", str(tmp_path / "config.json"))
+    monkeypatch.delenv("PACHD_ADDRESS", raising=False)
     monkeypatch.setenv("PATH", environment(ROOT)["PATH"])
-    assert check_client("127.0.0.1:30650").verdict is Verdict.PASS
+    assert check_client("127.0.0.1:30650", None).verdict is Verdict.PASS
+    elsewhere = check_client("127.0.0.1:30650", "grpc://127.0.0.1:4242")
+    assert elsewhere.verdict is Verdict.NOTE
+    assert elsewhere.cure.endswith("export PACHD_ADDRESS=grpc://127.0.0.1:4242")
+    monkeypatch.setenv("PACHD_ADDRESS", "grpc://127.0.0.1:4242")
+    assert check_client("127.0.0.1:0", "grpc://127.0.0.1:4242").verdict is Verdict.PASS
     monkeypatch.setenv("PACHD_ADDRESS", "grpc://pach.example.com:80")
-    finding = check_client("127.0.0.1:30650")
+    finding = check_client("127.0.0.1:30650", None)
     assert finding.verdict is Verdict.NOTE
     assert finding.text.endswith("talks to grpc://pach.example.com:80, as PACHD_ADDRESS says")
 

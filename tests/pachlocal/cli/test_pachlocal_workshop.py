@@ -120,6 +120,15 @@ def test_a_model_that_was_not_trained_anew_is_noticed(daemon: Daemon, tmp_path: 
     assert workshop(daemon, "verify", "9").returncode == 0
 
 
+def test_the_language_is_that_of_the_training_pipeline(daemon: Daemon):
+    come_to(daemon, 3)
+    daemon.pachctl("create", "pipeline", "-f", "rstats_train.json")
+    result = workshop(daemon, "reset", "7", stdin="n\n")
+    assert "  pachctl create pipeline -f rstats_infer.json\n" in result.stdout
+    result = workshop(daemon, "reset", "7", "--language", "julia", stdin="n\n")
+    assert "  pachctl create pipeline -f julia_infer.json\n" in result.stdout
+
+
 def test_a_commit_that_is_left_open_is_noticed(daemon: Daemon):
     come_to(daemon, 10)
     daemon.pachctl("start", "commit", "training@master")
