@@ -64,8 +64,7 @@ class Planning:
         if first is None or first.WhichOneof("body") != "set_commit":
             raise InvalidArgumentError("first message must be a commit")
         target, branch = wire.commit_name(first.set_commit)
-        with Scratch(self.files.objects) as objects:
-            modification = Modification(objects)
+        with Scratch(self.files.objects) as objects, Modification(objects) as modification:
             self.pfs.modify(modification, each, context)
             changes = modification.finish()
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from pachlocal.pfs import paths
-from pachlocal.pfs.entries import Entry
+from pachlocal.pfs.entries import Entry, Kind
 
 
 class Append(NamedTuple):
@@ -47,3 +47,37 @@ class Changes:
 
 
 Change: TypeAlias = "Entry | Append | Changes | None"
+
+
+# On disk the changes of a folder are [cleared, {name: change}]; a change is None, or the changes of
+# a folder in a list of one, or [appended, kind, hash, size].
+
+
+def dump(changes: Changes) -> list[Any]:
+    """Return changes as values that msgpack takes."""
+    return [changes.cleared, {name: _dump_one(it) for name, it in changes.names.items()}]
+
+
+def _dump_one(change: Change) -> list[Any] | None:
+    if change is None:
+        return None
+    if isinstance(change, Changes):
+        return [dump(change)]
+    entry = change.entry if isinstance(change, Append) else change
+    return [isinstance(change, Append), int(entry.kind), entry.hash, entry.size]
+
+
+def load(value: list[Any]) -> Changes:
+    """Return what `dump` was given."""
+    cleared, names = value
+    return Changes(cleared, {name: _load_one(name, it) for name, it in names.items()})
+
+
+def _load_one(name: str, value: list[Any] | None) -> Change:
+    if value is None:
+        return None
+    if len(value) == 1:
+        return load(value[0])
+    appended, kind, hash_, size = value
+    entry = Entry(name, Kind(kind), hash_, size)
+    return Append(entry) if appended else entry

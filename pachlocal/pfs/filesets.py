@@ -6,17 +6,16 @@ deleted. It is read like a commit of the repo `__filesets__`, which shows it ove
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import msgpack
 
 from pachlocal.errors import InvalidArgumentError, NotFoundError
 from pachlocal.pfs import tree
-from pachlocal.pfs.changes import Append, Change, Changes
+from pachlocal.pfs.changes import Append, Change, Changes, dump, load
 from pachlocal.pfs.content import Objects, Reader, concatenate
-from pachlocal.pfs.entries import Entry, Kind, Root
+from pachlocal.pfs.entries import Entry, Root
 from pachlocal.pfs.names import DEFAULT_PROJECT, CommitName, RepoName, new_id
 from pachlocal.pfs.records import CommitInfo, OriginKind
 from pachlocal.pfs.transaction import Transaction
@@ -51,7 +50,7 @@ def create(tx: Transaction, objects: Objects, changes: Changes, ttl_s: int = DEF
     root = tree.apply(objects, None, changes)
     tx.connection.execute(
         "INSERT INTO filesets (id, changes, root, created, expires) VALUES (?, ?, ?, ?, ?)",
-        (id_, msgpack.packb(_dump(changes)), root, tx.now, _expiry(tx, ttl_s)),
+        (id_, msgpack.packb(dump(changes)), root, tx.now, _expiry(tx, ttl_s)),
     )
     return id_
 
@@ -77,7 +76,7 @@ def inspect(connection: Connection, id_: str) -> FileSet:
     row = connection.execute("SELECT * FROM filesets WHERE id = ?", (id_,)).fetchone()
     if row is None:
         raise NotFoundError(f"file set {id_} not found: it never was, or its time is over")
-    return FileSet(id_, _load(msgpack.unpackb(row["changes"])), row["root"], row["created"])
+    return FileSet(id_, load(msgpack.unpackb(row["changes"])), row["root"], row["created"])
 
 
 def delete_expired(tx: Transaction) -> None:
@@ -109,7 +108,7 @@ def as_commit(connection: Connection, id_: str) -> CommitInfo:
     )
 
 
-def compose(objects: Objects, layers: Sequence[Changes]) -> Changes:
+def compose(objects: Objects, layers: Iterable[Changes]) -> Changes:
     """Return what changes one after the other come to."""
     result = Changes()
     for layer in layers:
@@ -183,35 +182,3 @@ def _check_ttl(ttl_s: int) -> None:
 
 def _expiry(tx: Transaction, ttl_s: int) -> int:
     return tx.now + ttl_s * 1_000_000_000
-
-
-# In the database a folder is [cleared, {name: change}], a change one of: None, such a list in a
-# list of one, or [appended, kind, hash, size].
-
-
-def _dump(changes: Changes) -> list[Any]:
-    return [changes.cleared, {name: _dump_one(it) for name, it in changes.names.items()}]
-
-
-def _dump_one(change: Change) -> list[Any] | None:
-    if change is None:
-        return None
-    if isinstance(change, Changes):
-        return [_dump(change)]
-    entry = change.entry if isinstance(change, Append) else change
-    return [isinstance(change, Append), int(entry.kind), entry.hash, entry.size]
-
-
-def _load(value: list[Any]) -> Changes:
-    cleared, names = value
-    return Changes(cleared, {name: _load_one(name, it) for name, it in names.items()})
-
-
-def _load_one(name: str, value: list[Any] | None) -> Change:
-    if value is None:
-        return None
-    if len(value) == 1:
-        return _load(value[0])
-    appended, kind, hash_, size = value
-    entry = Entry(name, Kind(kind), hash_, size)
-    return Append(entry) if appended else entry

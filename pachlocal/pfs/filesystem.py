@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from pachlocal.pfs import branches, commits, history, repos, resolve, tree
-from pachlocal.pfs.changes import Changes
+from pachlocal.pfs import branches, commits, history, repos, resolve
 from pachlocal.pfs.content import Objects
 from pachlocal.pfs.firing import fire_finished
+from pachlocal.pfs.layers import Layers
 from pachlocal.pfs.modification import Modification
 from pachlocal.pfs.names import BranchName, CommitName, new_id
 from pachlocal.pfs.propagation import propagate
@@ -132,21 +132,20 @@ class FileSystem:
         """
         with self.snapshot() as connection:
             _target(connection, target, branch)  # a wrong target fails before any byte is sent
-        with ObjectWriter(self.objects) as writer:
-            modification = Modification(writer)
+        with ObjectWriter(self.objects) as writer, Modification(writer) as modification:
             yield modification
             changes = modification.finish()
             while not self._commit(writer, changes, target, branch):
                 pass  # another stream was quicker: apply the same changes to what it left
 
     def _commit(
-        self, writer: ObjectWriter, changes: Changes, target: CommitName, branch: str
+        self, writer: ObjectWriter, changes: Layers, target: CommitName, branch: str
     ) -> bool:
         """Make changes; False when the tree that they were applied to is no longer the newest."""
         with self.snapshot() as connection:
             base, _ = _target(connection, target, branch)
             before = commits.base_root(connection, base)
-        after = tree.apply(writer, before, changes)
+        after = changes.apply(writer, before)
         writer.prepare()
         with self.transaction() as tx:
             now, new_on = _target(tx.connection, target, branch)
@@ -164,7 +163,7 @@ class FileSystem:
         self,
         tx: Transaction,
         objects: Objects,
-        changes: Changes,
+        changes: Layers,
         target: CommitName,
         branch: str = "",
     ) -> CommitInfo:
@@ -182,7 +181,7 @@ class FileSystem:
             ConflictError: The commit has been finished.
         """
         now, new_on = _target(tx.connection, target, branch)
-        after = tree.apply(objects, commits.base_root(tx.connection, now), changes)
+        after = changes.apply(objects, commits.base_root(tx.connection, now))
         commit = now if new_on is None else history.start(tx, new_on)
         assert commit is not None  # noqa: S101 - the open commit that is written to
         return commits.finish(tx, objects, commits.set_root(tx, objects, commit, after))

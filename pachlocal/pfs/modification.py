@@ -14,6 +14,9 @@ from pachlocal.pfs import content, paths, tree
 from pachlocal.pfs.changes import Append, Changes
 from pachlocal.pfs.content import ContentWriter, Objects
 from pachlocal.pfs.entries import Entry
+from pachlocal.pfs.layers import Layers
+
+_MOST_CHANGES = 50_000  # in memory: some 20 MB
 
 
 class Modification:
@@ -21,8 +24,9 @@ class Modification:
 
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
-        self._changes = Changes()
-        self._place = _Place("/", self._changes, fresh=False)
+        self._layers = Layers()
+        self._count = 0  # changes in the newest layer
+        self._place = _Place("/", self._layers.newest, fresh=False)
         self._path = ""  # of the file that is being written, as it was given
         self._name = ""  # its last segment
         self._writer: ContentWriter | None = None
@@ -49,11 +53,12 @@ class Modification:
         self._finish_file()
         cleaned = paths.validate(path)
         if cleaned == "/":
-            self._changes = Changes(cleared=True)
-            self._place = _Place("/", self._changes, fresh=True)
+            self._layers.clear()
+            self._place = _Place("/", self._layers.newest, fresh=True)
         elif path.endswith("/"):
-            self._changes.set(cleaned + "/", Changes(cleared=True))
-            self._place = _Place("/", self._changes, fresh=self._changes.cleared)
+            newest = self._layers.newest
+            newest.set(cleaned + "/", Changes(cleared=True))
+            self._place = _Place("/", newest, fresh=newest.cleared)
         else:
             folder, _, name = cleaned.rpartition("/")
             self._go_to(folder + "/")
@@ -84,10 +89,16 @@ class Modification:
         else:
             self._append(cleaned, source)
 
-    def finish(self) -> Changes:
-        """Return all changes."""
+    def __enter__(self) -> Modification:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._layers.close()
+
+    def finish(self) -> Layers:
+        """Return all changes, which last until the modification's block ends."""
         self._finish_file()
-        return self._changes
+        return self._layers
 
     def _begin_file(self, path: str) -> None:
         cleaned = paths.validate(path)
@@ -129,10 +140,15 @@ class Modification:
         return (change if isinstance(change, Entry) else None), True
 
     def _go_to(self, folder: str) -> None:
-        """Make a folder the current one; files mostly come folder by folder."""
+        """Make a folder the current one for a change; files mostly come folder by folder."""
+        self._count += 1
+        if self._count > _MOST_CHANGES:
+            self._layers.spill()
+            self._place = _Place("/", self._layers.newest, fresh=False)
+            self._count = 0
         if folder == self._place.path:
             return
-        changes = self._changes
+        changes = self._layers.newest
         fresh = changes.cleared
         for name in paths.segments(folder):
             changes = changes.folder([name])

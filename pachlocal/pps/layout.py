@@ -68,15 +68,15 @@ def collect(objects: ObjectWriter, pfs: Path) -> tuple[Root, int]:
         OutputError: A name can't be a path in a repo, a link leads out of `/pfs`, or something is
             neither a file nor a folder.
     """
-    modification = Modification(objects)
     size = 0
-    for path, place in _walk(pfs, pfs / "out", "/", _MAX_LINKS):
-        modification.add(path, b"")
-        with place.open("rb") as file:
-            while piece := file.read(_PIECE):
-                modification.add(path, piece)
-                size += len(piece)
-    return tree.apply(objects, None, modification.finish()), size
+    with Modification(objects) as modification:
+        for path, place in _walk(pfs, pfs / "out", "/", _MAX_LINKS):
+            modification.add(path, b"")
+            with place.open("rb") as file:
+                while piece := file.read(_PIECE):
+                    modification.add(path, piece)
+                    size += len(piece)
+        return modification.finish().apply(objects, None), size
 
 
 def _walk(pfs: Path, folder: Path, path: str, links: int) -> Iterator[tuple[str, Path]]:

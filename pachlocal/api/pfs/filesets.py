@@ -23,10 +23,12 @@ class FileSetCalls(Modifying):
         self, requests: Iterator[pfs_pb2.ModifyFileRequest], context: Context
     ) -> pfs_pb2.CreateFileSetResponse:
         """Keep changes for a while, apart from any commit."""
-        with ObjectWriter(self.files.objects) as writer:
-            modification = Modification(writer)
+        with (
+            ObjectWriter(self.files.objects) as writer,
+            Modification(writer) as modification,
+        ):
             self.modify(modification, requests, context)
-            return self._keep(writer, modification.finish())
+            return self._keep(writer, filesets.compose(writer, modification.finish()))
 
     def get_file_set(
         self, request: pfs_pb2.GetFileSetRequest, context: Context

@@ -28,7 +28,7 @@ STEPS = st.one_of(
 def modified(objects: MemoryObjects, root: Root, change: Callable[[Modification], None]) -> Root:
     modification = Modification(objects)  # type: ignore[arg-type] - what it uses of a writer
     change(modification)
-    return tree.apply(objects, root, modification.finish())
+    return modification.finish().apply(objects, root)
 
 
 def do(modification: Modification, objects: MemoryObjects, base: Root, step: Step) -> bool:
@@ -87,7 +87,7 @@ def test_a_stream_does_what_its_steps_would_do_one_by_one(streams: list[list[Ste
         for step in steps:
             if do(modification, objects, base_root, step):
                 do_to_dict(files, base, step)
-        root = tree.apply(objects, root, modification.finish())
+        root = modification.finish().apply(objects, root)
         assert contents_of(objects, root) == files
         assert root == make_tree(objects, files)
 
@@ -150,3 +150,22 @@ def test_a_file_cannot_be_copied_onto_the_root_and_a_folder_can() -> None:
 def test_a_path_that_cannot_be_is_not_deleted_either(path: str) -> None:
     with pytest.raises(InvalidArgumentError):
         modified(MemoryObjects(), None, lambda change: change.delete(path))
+
+
+def test_changes_that_go_to_disk_come_to_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    objects = MemoryObjects()
+
+    def make(most: int) -> Root:
+        monkeypatch.setattr("pachlocal.pfs.modification._MOST_CHANGES", most)
+        with Modification(objects) as modification:
+            for number in range(40):
+                modification.add(f"/f{number % 7}/n{number % 5}", b"%d," % number)
+                if number % 3 == 0:
+                    modification.delete(f"/f{number % 4}/n{number % 5}")
+                if number % 11 == 0:
+                    modification.delete(f"/f{number % 5}/")
+            return modification.finish().apply(objects, None)
+
+    whole = make(most=1000)
+    assert whole is not None
+    assert {make(most=most) for most in (1, 2, 3, 10)} == {whole}
