@@ -200,9 +200,9 @@ class PipelineRunner:
                     jobs.end_without_output(tx, self._files.objects, job, JobState.FAILURE, reason)
         except NotFoundError:
             pass  # it was deleted while it ran
-        except Exception:
+        except Exception as error:
             # Not even the failure can be stored: the job stays as it is, and is tried again.
-            _log.exception("job %s@%s could not be ended", job.repo, job.id)
+            _log.error("job %s@%s could not be ended: %r", job.repo, job.id, error)
             self._stopping.wait(_RETRY_S)
         return True
 

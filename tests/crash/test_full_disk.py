@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -32,11 +33,15 @@ class Disk:
 
     def fill(self, left: int) -> None:
         """Leaves so many bytes, or fewer."""
+        with self._ballast.open("ab") as file:
+            while (size := self._free_bytes() - left) > 0:
+                with contextlib.suppress(OSError):  # jobs were quicker to take the space
+                    os.posix_fallocate(file.fileno(), file.tell(), size)
+                    file.seek(0, os.SEEK_END)
+
+    def _free_bytes(self) -> int:
         stat = os.statvfs(self.folder)
-        size = stat.f_bavail * stat.f_frsize - left
-        if size > 0:
-            with self._ballast.open("ab") as file:
-                os.posix_fallocate(file.fileno(), file.tell(), size)
+        return stat.f_bavail * stat.f_frsize
 
     def free(self) -> None:
         self._ballast.unlink()
