@@ -111,7 +111,7 @@ def _runtime(arguments: argparse.Namespace, stack: ExitStack) -> Runtime:
     scratch: Path = arguments.root / "scratch"
     if arguments.runtime == "process":
         stages = load_stages(arguments.compose) if arguments.compose else {}
-        return ProcessRuntime(scratch, stages)
+        return ProcessRuntime(scratch, stages, warm=not arguments.no_warm)
     try:
         from pachlocal.runtime.docker.runtime import DockerRuntime  # an extra, and slow to load
     except ModuleNotFoundError as error:
@@ -152,7 +152,7 @@ def _options(arguments: argparse.Namespace) -> list[str]:
         options += ["--compose", str(arguments.compose)]
     for folder in arguments.share:
         options += ["--share", str(folder)]
-    return options
+    return options + ["--no-warm"] * arguments.no_warm
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -166,6 +166,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--share", type=Path, action="append", default=[], help="a folder that file: URLs may name"
     )
+    parser.add_argument("--no-warm", action="store_true", help="a fresh interpreter every time")
     parser.add_argument("--report-fd", type=int, help="where to write one line when it is up")
     arguments = parser.parse_args(argv)
     arguments.root = arguments.root.absolute()

@@ -19,7 +19,7 @@ _IDLE = {
     "autoscaling": "an idle pipeline is only shown as standing by",
     "datum_set_spec": "workers take one datum after the other",
     "maximum_expected_uptime": "nobody is alerted",
-    "metadata": "it is kept, and there are no pods to put it on",
+    "metadata": "there are no pods to put it on (the annotation pachlocal.io/warm counts)",
     "pod_patch": "there are no pods",
     "pod_spec": "there are no pods",
     "scheduling_spec": "there is one machine",

@@ -18,6 +18,7 @@ import click
 import platformdirs
 
 import pachlocal
+from pachlocal.cli.transfer.commands import export_command, import_command
 from pachlocal.cli.workshop.commands import workshop
 
 DEFAULT_ADDRESS = "127.0.0.1:30650"
@@ -110,6 +111,7 @@ _address_option = click.option(
     multiple=True,
     help="A folder whose files may be put by file: URL. May be given repeatedly.",
 )
+@click.option("--no-warm", is_flag=True, help="Start a Python script's interpreter for each datum.")
 def up(
     root: Path,
     address: str,
@@ -117,6 +119,7 @@ def up(
     foreground: bool,
     compose: Path | None,
     share: tuple[Path, ...],
+    no_warm: bool,
 ) -> None:
     """Start the daemon; return when it answers.
 
@@ -131,6 +134,7 @@ def up(
         options += ["--compose", str(compose.absolute())]
     for folder in share:
         options += ["--share", str(folder.absolute())]
+    options += ["--no-warm"] * no_warm
     command = _daemon_command(root, options)
     if foreground:
         os.execv(command[0], command)  # noqa: S606 - this very interpreter
@@ -283,6 +287,8 @@ def lint(specs: tuple[str, ...], modernize: bool) -> None:
     os.execv(command[0], command)  # noqa: S606 - this very interpreter
 
 
+cli.add_command(export_command)
+cli.add_command(import_command)
 cli.add_command(workshop)
 
 

@@ -21,6 +21,8 @@ from pachlocal.storage.objects import ObjectStore, ObjectWriter
 
 _T = TypeVar("_T")
 
+_OF_THE_JOB = frozenset(("PACH_JOB_ID", "PACH_OUTPUT_COMMIT_ID"))
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -105,7 +107,8 @@ class Processor:
         if outcome.error is None and failure is not None and last.text:
             failure = f"{failure}: {last.text}"  # a program says why it ends last of all
         if failure is None:
-            journal.worker(f"finished running user code after {ran / 1e9:.3f} seconds")
+            how = f" ({outcome.note})" if outcome.note else ""
+            journal.worker(f"finished running user code after {ran / 1e9:.3f} seconds{how}")
             begun = time.monotonic_ns()
             try:
                 output, size_out = layout.collect(objects, self.worker.pfs)
@@ -128,7 +131,8 @@ class Processor:
     def _run_user_code(self, env: Mapping[str, str], journal: Journal) -> Outcome:
         transform = self.pipeline.spec.transform
         if not transform.datum_batching:
-            return self._run(transform.cmd, transform.stdin, env, journal)
+            varying = self._varying(env) if self.pipeline.spec.warm else None
+            return self._run(transform.cmd, transform.stdin, env, journal, varying)
         if self.door is None:
             return Outcome(1, "this daemon serves no datum batching")
         if self._batch is None:
@@ -136,10 +140,20 @@ class Processor:
             self._batch = Batch(self.worker, self.door, invocation)
         return self._batch.process(env, journal.user)
 
+    def _varying(self, env: Mapping[str, str]) -> frozenset[str]:
+        """Return the variables that another job or datum has otherwise."""
+        return frozenset(env.keys() - self._common().keys() | _OF_THE_JOB)
+
     def _run(
-        self, cmd: tuple[str, ...], stdin: tuple[str, ...], env: Mapping[str, str], journal: Journal
+        self,
+        cmd: tuple[str, ...],
+        stdin: tuple[str, ...],
+        env: Mapping[str, str],
+        journal: Journal,
+        varying: frozenset[str] | None = None,
     ) -> Outcome:
-        return self.worker.run(self._invocation(cmd, stdin, env), journal.user)
+        invocation = replace(self._invocation(cmd, stdin, env), varying=varying)
+        return self.worker.run(invocation, journal.user)
 
     def _invocation(
         self, cmd: tuple[str, ...], stdin: tuple[str, ...], env: Mapping[str, str]

@@ -30,6 +30,8 @@ from pachlocal.runtime.contract import Resources
 
 MAX_PIPELINE_NAME = 51
 DEFAULT_DATUM_TRIES = 3
+WARM = "pachlocal.io/warm"
+"""An annotation: a cluster takes it, and has no interest in it."""
 EVERY_JOB, UNTIL_SUCCESS = "every_job", "until_success"
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)s")
@@ -80,6 +82,7 @@ class PipelineSpec:
         every_job: Whether all datums run in every job, skipped by none.
         limits: The most that a worker may use.
         requests: What a worker needs.
+        warm: Whether the command's interpreter may be kept loaded from datum to datum.
     """
 
     project: str
@@ -96,6 +99,7 @@ class PipelineSpec:
     every_job: bool
     limits: Resources
     requests: Resources
+    warm: bool = True
 
     @property
     def repo(self) -> RepoName:
@@ -202,6 +206,7 @@ def parse(spec: Json) -> PipelineSpec:
         every_job=spec["reprocess_spec"] == EVERY_JOB,
         limits=resources(spec, "resource_limits"),
         requests=resources(spec, "resource_requests"),
+        warm=_annotation(spec, WARM) != "false",
     )
 
 
@@ -262,6 +267,11 @@ def _check_secrets(mounts: Sequence[Json]) -> None:
             if plain in paths:
                 raise InvalidArgumentError(f"{where}: mount_path {path} is used twice")
             paths.add(plain)
+
+
+def _annotation(spec: Json, name: str) -> str | None:
+    annotations: Mapping[str, str] = (spec.get("metadata") or {}).get("annotations") or {}
+    return annotations.get(name)
 
 
 def _seconds(duration: str | None) -> float | None:

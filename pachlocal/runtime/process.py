@@ -39,6 +39,7 @@ class ProcessRuntime:
         base_env: Mapping[str, str] | None = None,
         *,
         rewrite_paths: bool = False,
+        warm: bool = True,
     ) -> None:
         """Take a folder for the workers, and remove what a crashed daemon left there.
 
@@ -47,6 +48,7 @@ class ProcessRuntime:
             stages: The folder of each image, see `pachlocal.runtime.stages`.
             base_env: What commands inherit; by default the daemon's own environment.
             rewrite_paths: Rewrite paths even where the kernel allows a mount namespace.
+            warm: Keep interpreters loaded for commands that allow it.
 
         Raises:
             InvalidArgumentError: The scratch folder is in other use.
@@ -56,6 +58,7 @@ class ProcessRuntime:
         self._stages = {image: folder.absolute() for image, folder in stages.items()}
         self._env = interpreter_environment(os.environ if base_env is None else base_env)
         self._forced = rewrite_paths
+        self._warm = warm
         self._probing = threading.Lock()
         self._probed: _Isolated | None = None
         prepare_scratch(self._scratch)
@@ -95,7 +98,7 @@ class ProcessRuntime:
         except ImageUnavailableError:
             folder.remove()
             raise
-        return ProcessWorker(folder, stage, isolation, self._env, secrets)
+        return ProcessWorker(folder, stage, isolation, self._env, secrets, warm=self._warm)
 
     def _stage_of(self, image: str) -> Path | None:
         stage = folder_of(self._stages, image)

@@ -38,6 +38,8 @@ class ProcessWorker:
         isolation: Isolation,
         env: Mapping[str, str],
         secrets: Mapping[str, Path] | None = None,
+        *,
+        warm: bool = True,
     ) -> None:
         """Set it up in a folder that it owns from here on.
 
@@ -47,7 +49,9 @@ class ProcessWorker:
             isolation: The namespaces that its commands run in; without any, paths are rewritten.
             env: What commands inherit.
             secrets: Further folders that they see, by their path.
+            warm: Whether to keep interpreters loaded for commands that allow it.
         """
+        self._warm = warm
         self._folder = folder
         self._default_dir = "/pfs" if stage is None else "/code"
         binds = {"/pfs": folder.pfs} | ({} if stage is None else {"/code": stage})
@@ -135,7 +139,7 @@ class ProcessWorker:
         given = self._rewritten(invocation)
         variables = (f"{name}={value}" for name, value in given.env.items())
         folder = given.working_dir or self._default_dir
-        names = None if given.varying is None else map(os.fsencode, given.varying)
+        names = None if given.varying is None or not self._warm else map(os.fsencode, given.varying)
         words = map(os.fsencode, (str(len(given.cmd)), *given.cmd, *variables))
         return [os.fsencode(folder), frames.pack_names(names), *words, given.stdin]
 
