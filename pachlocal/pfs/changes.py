@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 from pachlocal.pfs import paths
-from pachlocal.pfs.entries import Entry, Kind
+from pachlocal.pfs.entries import Entry, Kind, writer_of
 
 
 class Append(NamedTuple):
@@ -22,12 +22,14 @@ class Changes:
 
     Attributes:
         cleared: Whether all that was there goes before the changes apply.
-        names: By name (a folder's ends in `/`): an entry to set, a file to append, changes further
-            down, or None for what is to go.
+        names: By the key of an entry (a folder's ends in `/`): an entry to set, a file to append,
+            changes further down, or None for what is to go.
+        dropped: Writers whose files, here and below, go before the changes apply.
     """
 
     cleared: bool = False
     names: dict[str, Change] = field(default_factory=dict)
+    dropped: frozenset[str] = frozenset()
 
     def set(self, path: str, change: Change) -> None:
         """Put a change at a path, in place of what was to become of it; a folder's ends in `/`."""
@@ -45,17 +47,30 @@ class Changes:
             changes = below
         return changes
 
+    def drop(self, writer: str) -> None:
+        """Let all of a writer's files go, and those that were to come about."""
+        self._forget(writer)
+        self.dropped |= {writer}
+
+    def _forget(self, writer: str) -> None:
+        for name, change in list(self.names.items()):
+            if isinstance(change, Changes):
+                change._forget(writer)
+            elif writer_of(name) == writer:
+                del self.names[name]
+
 
 Change: TypeAlias = "Entry | Append | Changes | None"
 
 
-# On disk the changes of a folder are [cleared, {name: change}]; a change is None, or the changes of
-# a folder in a list of one, or [appended, kind, hash, size].
+# On disk the changes of a folder are [cleared, {name: change}, dropped …]; a change is None, or the
+# changes of a folder in a list of one, or [appended, kind, hash, size].
 
 
 def dump(changes: Changes) -> list[Any]:
     """Return changes as values that msgpack takes."""
-    return [changes.cleared, {name: _dump_one(it) for name, it in changes.names.items()}]
+    names = {name: _dump_one(it) for name, it in changes.names.items()}
+    return [changes.cleared, names, *changes.dropped]
 
 
 def _dump_one(change: Change) -> list[Any] | None:
@@ -69,8 +84,9 @@ def _dump_one(change: Change) -> list[Any] | None:
 
 def load(value: list[Any]) -> Changes:
     """Return what `dump` was given."""
-    cleared, names = value
-    return Changes(cleared, {name: _load_one(name, it) for name, it in names.items()})
+    cleared, names, *dropped = value
+    loaded = {name: _load_one(name, it) for name, it in names.items()}
+    return Changes(cleared, loaded, frozenset(dropped))
 
 
 def _load_one(name: str, value: list[Any] | None) -> Change:

@@ -121,15 +121,15 @@ def finish(
 ) -> CommitInfo:
     """Finish a commit: from now on it never changes.
 
-    A commit in which one path is a file and a folder can't be laid out on a disk: as on the real
-    server it is finished, with an error.
+    A commit in which one path is a file and a folder, or two files, can't be laid out on a disk: as
+    on the real server it is finished, with an error.
 
     Raises:
         ConflictError: It has been finished.
     """
     check_open(commit)
     if not error:
-        error = _collision(tx.connection, objects, commit)
+        error = _flaw(tx.connection, objects, commit)
     tx.connection.execute(
         "UPDATE commits SET finished = ?, error = ?, description = ? WHERE id = ?",
         (tx.now, error, description or commit.description, commit.key),
@@ -139,11 +139,10 @@ def finish(
     return by_key(tx.connection, commit.key)
 
 
-def _collision(connection: Connection, objects: Reader, commit: CommitInfo) -> str:
+def _flaw(connection: Connection, objects: Reader, commit: CommitInfo) -> str:
     parent = parent_of(connection, commit)
     before = parent.root if parent and not parent.error else None
-    path = tree.collision(objects, before, commit.root)
-    return "" if path is None else f"file / directory path collision ({path})"
+    return tree.flaw(objects, before, commit.root) or ""
 
 
 def find_in_set(connection: Connection, repo: RepoName, commit_set: str) -> CommitInfo | None:

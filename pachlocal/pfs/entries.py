@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 from typing import NamedTuple, TypeAlias
+from urllib.parse import quote, unquote
 
 from pachlocal.pfs.content import Content
 
@@ -19,20 +20,52 @@ class Kind(IntEnum):
     FOLDER = 2  # the root node of a folder
 
 
+DEFAULT_WRITER = "default"  # as the real server calls it
+
+_TAGGED = "\0"  # is in no path, and sorts before all that is
+
+
+def keyed(path: str, writer: str) -> str:
+    """Return what a writer's file goes by: its path or name, or for the default writer just that.
+
+    Files of one name by different writers lie in a folder side by side, until it is finished.
+    """
+    if not writer or writer == DEFAULT_WRITER:
+        return path
+    return f"{path}{_TAGGED}{quote(writer, safe='')}"
+
+
+def writer_of(key: str) -> str:
+    """Return who wrote the file of a key."""
+    return unquote(key.partition(_TAGGED)[2]) or DEFAULT_WRITER
+
+
 class Entry(NamedTuple):
-    """A name in a folder.
+    """What a folder has under one key.
 
     Attributes:
-        name: One path segment; a folder's ends in `/`.
+        key: One path segment; a folder's ends in `/`. A file's is followed by its writer, unless
+            that is the default one (`keyed`).
         kind: What `hash` names.
         hash: 32 bytes.
         size: Bytes; a folder's is the sum of its files'.
     """
 
-    name: str
+    key: str
     kind: Kind
     hash: Hash
     size: int
+
+    @property
+    def name(self) -> str:
+        """The path segment; a folder's ends in `/`."""
+        key = self.key
+        return key.partition(_TAGGED)[0] if _TAGGED in key else key
+
+    @property
+    def writer(self) -> str:
+        """Who wrote a file; a folder has no writer."""
+        return "" if self.is_folder else writer_of(self.key)
 
     @property
     def is_folder(self) -> bool:
@@ -45,7 +78,7 @@ class Entry(NamedTuple):
         return Content(self.hash, self.size, chunked=self.kind is Kind.CHUNKED)
 
     @staticmethod
-    def of_file(name: str, content: Content) -> Entry:
+    def of_file(key: str, content: Content) -> Entry:
         """Make a file's entry."""
         kind = Kind.CHUNKED if content.chunked else Kind.FILE
-        return Entry(name, kind, content.hash, content.size)
+        return Entry(key, kind, content.hash, content.size)

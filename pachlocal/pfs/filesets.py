@@ -15,7 +15,7 @@ from pachlocal.errors import InvalidArgumentError, NotFoundError
 from pachlocal.pfs import tree
 from pachlocal.pfs.changes import Append, Change, Changes, dump, load
 from pachlocal.pfs.content import Objects, Reader, concatenate
-from pachlocal.pfs.entries import Entry, Root
+from pachlocal.pfs.entries import Entry, Root, keyed
 from pachlocal.pfs.names import DEFAULT_PROJECT, CommitName, RepoName, new_id
 from pachlocal.pfs.records import CommitInfo, OriginKind
 from pachlocal.pfs.transaction import Transaction
@@ -119,9 +119,10 @@ def compose(objects: Objects, layers: Iterable[Changes]) -> Changes:
 def between(objects: Reader, old: Root, new: Root) -> Changes:
     """Return the changes that make one tree of another."""
     changes = Changes()
-    for path, _, entry in tree.diff(objects, old, new):
-        if not path.endswith("/"):
-            changes.set(path, entry)
+    for path, before, after in tree.diff(objects, old, new):
+        entry = after or before
+        if entry is not None and not entry.is_folder:
+            changes.set(keyed(path, entry.writer), after)
     return changes
 
 
@@ -154,6 +155,8 @@ def _lay_over(objects: Objects, below: Changes, above: Changes) -> None:
     if above.cleared:
         below.cleared = True
         below.names.clear()
+    for writer in above.dropped:
+        below.drop(writer)
     for name, change in above.names.items():
         under = below.names.get(name)
         if isinstance(change, Changes):
@@ -171,7 +174,7 @@ def _append(objects: Objects, under: Change, change: Append) -> Change:
         return change.entry  # removed before: nothing older shows through
     first = under.entry if isinstance(under, Append) else under
     joined = concatenate(objects, first.content, change.entry.content)
-    entry = Entry.of_file(first.name, joined)
+    entry = Entry.of_file(first.key, joined)
     return Append(entry) if isinstance(under, Append) else entry
 
 

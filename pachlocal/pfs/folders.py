@@ -14,11 +14,11 @@ from pachlocal.pfs.content import Objects, Reader
 from pachlocal.pfs.entries import Entry, Hash, Root
 from pachlocal.pfs.nodes import Node, Ref, closes, encode, load, size_below
 
-_NAME = itemgetter(0)  # of an entry or a pointer: what it is sorted by
+_KEY = itemgetter(0)  # of an entry or a pointer: what it is sorted by
 
 
 def children(objects: Reader, root: Root, after: str = "") -> Iterator[Entry]:
-    """Yield a folder's entries in byte order, those with a name greater than `after`."""
+    """Yield a folder's entries in byte order, those with a key greater than `after`."""
     if root is None:
         return
     node = load(objects, root)
@@ -26,21 +26,33 @@ def children(objects: Reader, root: Root, after: str = "") -> Iterator[Entry]:
         if ref.last > after:
             yield from children(objects, ref.hash, after)
     for entry in node.entries:
-        if entry.name > after:
+        if entry.key > after:
             yield entry
 
 
-def find(objects: Reader, root: Root, name: str) -> Entry | None:
-    """Return the entry of a name, or None."""
+def find(objects: Reader, root: Root, key: str) -> Entry | None:
+    """Return the entry of a key, or None."""
+    found = _first(objects, root, key)
+    return found if found is not None and found.key == key else None
+
+
+def find_named(objects: Reader, root: Root, name: str) -> Entry | None:
+    """Return the entry of a name, whoever wrote it, or None."""
+    found = _first(objects, root, name)
+    return found if found is not None and found.name == name else None
+
+
+def _first(objects: Reader, root: Root, key: str) -> Entry | None:
+    """Return the entry with the least key that isn't less than this one."""
     while root is not None:
         node = load(objects, root)
         items: Sequence[Entry | Ref] = node.entries or node.children
-        at = bisect_left(items, name, key=_NAME)  # both begin with the name they are sorted by
+        at = bisect_left(items, key, key=_KEY)
         if at == len(items):
             return None
         found = items[at]
         if isinstance(found, Entry):
-            return found if found.name == name else None
+            return found
         root = found.hash
     return None
 
@@ -74,12 +86,12 @@ def _feed(
         else:
             position = _feed(builder, load(builder.objects, ref.hash), changes, position)
     for entry in node.entries:
-        while position < len(changes) and changes[position][0] < entry.name:
+        while position < len(changes) and changes[position][0] < entry.key:
             added = changes[position][1]
             if added is not None:
                 builder.add(added)
             position += 1
-        if position < len(changes) and changes[position][0] == entry.name:
+        if position < len(changes) and changes[position][0] == entry.key:
             replacement = changes[position][1]
             if replacement is not None:
                 builder.add(replacement)
@@ -99,7 +111,7 @@ class _Builder:
 
     def add(self, entry: Entry) -> None:
         self._entries.append(entry)
-        for height in range(closes(entry.name)):
+        for height in range(closes(entry.key)):
             self._close(height)
 
     def takes(self, ref: Ref, height: int) -> bool:
@@ -138,7 +150,7 @@ class _Builder:
             if not self._entries:
                 return
             node = Node(0, tuple(self._entries), ())
-            last = self._entries[-1].name
+            last = self._entries[-1].key
             self._entries = []
         else:
             refs = self._levels[height - 1] if height <= len(self._levels) else []
@@ -174,10 +186,10 @@ def diff(objects: Reader, old: Root, new: Root) -> Iterator[tuple[Entry | None, 
             left.expand(a)
         elif isinstance(b, Ref):
             right.expand(b)
-        elif isinstance(a, Entry) and (b is None or a.name < b.name):
+        elif isinstance(a, Entry) and (b is None or a.key < b.key):
             left.skip()
             yield a, None
-        elif isinstance(a, Entry) and isinstance(b, Entry) and a.name == b.name:
+        elif isinstance(a, Entry) and isinstance(b, Entry) and a.key == b.key:
             left.skip()
             right.skip()
             if a != b:

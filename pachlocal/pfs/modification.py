@@ -13,7 +13,7 @@ from pachlocal.errors import InvalidArgumentError, NotFoundError
 from pachlocal.pfs import content, paths, tree
 from pachlocal.pfs.changes import Append, Changes
 from pachlocal.pfs.content import ContentWriter, Objects
-from pachlocal.pfs.entries import Entry
+from pachlocal.pfs.entries import Entry, keyed
 from pachlocal.pfs.layers import Layers
 
 _MOST_CHANGES = 50_000  # in memory: some 20 MB
@@ -28,31 +28,46 @@ class Modification:
         self._count = 0  # changes in the newest layer
         self._place = _Place("/", self._layers.newest, fresh=False)
         self._path = ""  # of the file that is being written, as it was given
-        self._name = ""  # its last segment
+        self._by = ""  # who writes it
+        self._key = ""  # of its entry
         self._writer: ContentWriter | None = None
         self._fresh = False  # whether that file replaces what is there
 
-    def add(self, path: str, data: bytes) -> None:
+    def add(self, path: str, data: bytes, writer: str = "") -> None:
         """Append bytes to a file, which is made when it isn't there; none make an empty file.
+
+        Args:
+            path: The file's.
+            data: The bytes.
+            writer: Who writes it, if it isn't the default writer. Files of one path by different
+                writers are different files, of which only one may be there when a commit is
+                finished.
 
         Raises:
             InvalidArgumentError: The path can't be one.
         """
-        if self._writer is None or path != self._path:
+        if self._writer is None or path != self._path or writer != self._by:
             self._finish_file()
-            self._begin_file(path)
+            self._begin_file(path, writer)
         assert self._writer is not None  # noqa: S101 - it has just begun
         self._writer.write(data)
 
-    def delete(self, path: str) -> None:
+    def delete(self, path: str, writer: str = "") -> None:
         """Remove a file; with a `/` at the end, all below that folder. Nothing there is no error.
+
+        Args:
+            path: The file or folder.
+            writer: Whose file it is, if it isn't the default writer's. Of a folder this writer's
+                files are removed; or all, by whichever writers, for the default one.
 
         Raises:
             InvalidArgumentError: The path can't be one.
         """
         self._finish_file()
         cleaned = paths.validate(path)
-        if cleaned == "/":
+        if keyed("", writer) and (cleaned == "/" or path.endswith("/")):
+            self._layers.newest.folder(paths.segments(cleaned)).drop(writer)
+        elif cleaned == "/":
             self._layers.clear()
             self._place = _Place("/", self._layers.newest, fresh=True)
         elif path.endswith("/"):
@@ -60,17 +75,18 @@ class Modification:
             newest.set(cleaned + "/", Changes(cleared=True))
             self._place = _Place("/", newest, fresh=newest.cleared)
         else:
-            folder, _, name = cleaned.rpartition("/")
+            folder, _, key = keyed(cleaned, writer).rpartition("/")
             self._go_to(folder + "/")
-            self._place.changes.names[name] = None
+            self._place.changes.names[key] = None
 
-    def copy(self, source: Entry | None, path: str, *, append: bool) -> None:
+    def copy(self, source: Entry | None, path: str, *, append: bool, writer: str = "") -> None:
         """Put a file or folder of some commit under another path, without touching its bytes.
 
         Args:
             source: What `tree.lookup` found.
             path: Where it goes.
             append: Whether it is added to what is there, instead of taking its place.
+            writer: Who writes it, if it isn't the default writer.
 
         Raises:
             NotFoundError: There is no source.
@@ -81,13 +97,13 @@ class Modification:
         self._finish_file()
         cleaned = paths.validate(path)
         if not append:
-            self.delete(cleaned)
-            self.delete(cleaned + "/")
+            self.delete(cleaned, writer)
+            self.delete(cleaned + "/", writer)
         if source.is_folder:
             for below, entry in tree.files(self._objects, source.hash):
-                self._append(cleaned.rstrip("/") + below, entry)
+                self._append(keyed(cleaned.rstrip("/") + below, writer), entry)
         else:
-            self._append(cleaned, source)
+            self._append(_file_key(cleaned, writer), source)
 
     def __enter__(self) -> Modification:
         return self
@@ -100,18 +116,19 @@ class Modification:
         self._finish_file()
         return self._layers
 
-    def _begin_file(self, path: str) -> None:
-        cleaned = paths.validate(path)
-        pending, self._fresh = self._pending(cleaned)
+    def _begin_file(self, path: str, writer: str) -> None:
+        key = _file_key(paths.validate(path), writer)
+        pending, self._fresh = self._pending(key)
         start = pending.content if pending is not None else None
         self._writer = ContentWriter(self._objects, start)
         self._path = path
-        self._name = cleaned.rpartition("/")[2]
+        self._by = writer
+        self._key = key.rpartition("/")[2]
 
     def _finish_file(self) -> None:
         if self._writer is not None:
-            entry = Entry.of_file(self._name, self._writer.finish())
-            self._place.changes.names[self._name] = entry if self._fresh else Append(entry)
+            entry = Entry.of_file(self._key, self._writer.finish())
+            self._place.changes.names[self._key] = entry if self._fresh else Append(entry)
             self._writer = None
 
     def _append(self, path: str, source: Entry) -> None:
@@ -120,21 +137,19 @@ class Modification:
         if pending is not None:
             joined = content.concatenate(self._objects, pending.content, joined)
         entry = Entry.of_file(path.rpartition("/")[2], joined)
-        self._place.changes.names[entry.name] = entry if fresh else Append(entry)
+        self._place.changes.names[entry.key] = entry if fresh else Append(entry)
 
     def _pending(self, path: str) -> tuple[Entry | None, bool]:
         """Go to a path's folder; return what this stream has put at the path so far.
 
         And whether nothing older shows through there.
         """
-        folder, _, name = path.rpartition("/")
-        if not name:
-            raise InvalidArgumentError("path (/) invalid: the root is no file")
+        folder, _, key = path.rpartition("/")
         self._go_to(folder + "/")
         names = self._place.changes.names
-        if name not in names:
+        if key not in names:
             return None, self._place.fresh
-        change = names[name]
+        change = names[key]
         if isinstance(change, Append):
             return change.entry, False
         return (change if isinstance(change, Entry) else None), True
@@ -154,6 +169,12 @@ class Modification:
             changes = changes.folder([name])
             fresh = fresh or changes.cleared
         self._place = _Place(folder, changes, fresh)
+
+
+def _file_key(path: str, writer: str) -> str:
+    if path == "/":
+        raise InvalidArgumentError("path (/) invalid: the root is no file")
+    return keyed(path, writer)
 
 
 class _Place(NamedTuple):

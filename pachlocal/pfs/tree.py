@@ -11,12 +11,13 @@ walk yields paths in byte order. Trees are immutable values, named by the hash o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import takewhile
 from operator import itemgetter
 
 from pachlocal.pfs import folders, paths
 from pachlocal.pfs.changes import Append, Change, Changes
 from pachlocal.pfs.content import Objects, Reader, chunks_of, concatenate
-from pachlocal.pfs.entries import Entry, Hash, Kind, Root
+from pachlocal.pfs.entries import Entry, Hash, Kind, Root, keyed
 from pachlocal.pfs.nodes import load, size_below
 
 _NAME = itemgetter(0)
@@ -36,7 +37,7 @@ def lookup(objects: Reader, root: Root, path: str) -> Entry | None:
         folder = entry.hash
     if path.endswith("/"):
         return folders.find(objects, folder, parts[-1] + "/")
-    return folders.find(objects, folder, parts[-1]) or folders.find(
+    return folders.find_named(objects, folder, parts[-1]) or folders.find(
         objects, folder, parts[-1] + "/"
     )
 
@@ -75,11 +76,21 @@ def apply(objects: Objects, root: Root, changes: Changes) -> Root:
     """Return the tree with the changes made; a folder that has become empty is gone."""
     if changes.cleared:
         root = None
+    for writer in changes.dropped:
+        root = _without(objects, root, writer)
     flat = [
         (name, change if isinstance(change, Entry) else _resolve(objects, root, name, change))
         for name, change in sorted(changes.names.items(), key=_NAME)
     ]
     return folders.rewrite(objects, root, flat)
+
+
+def _without(objects: Objects, root: Root, writer: str) -> Root:
+    gone = Changes()
+    for path, entry in files(objects, root):
+        if entry.writer == writer:
+            gone.set(keyed(path, writer), None)
+    return apply(objects, root, gone)
 
 
 def _resolve(objects: Objects, root: Root, name: str, change: Change) -> Entry | None:
@@ -93,7 +104,7 @@ def _resolve(objects: Objects, root: Root, name: str, change: Change) -> Entry |
         return change
     before = None if change.cleared else folders.find(objects, root, name)
     after = apply(objects, before.hash if before else None, change)
-    return None if after is None else root_entry(objects, after)._replace(name=name)
+    return None if after is None else root_entry(objects, after)._replace(key=name)
 
 
 def diff(
@@ -115,8 +126,11 @@ def diff(
             )
 
 
-def collision(objects: Reader, old: Root, new: Root, path: str = "/") -> str | None:
-    """Return a path that is a file and a folder in a tree and wasn't both in an older one."""
+def flaw(objects: Reader, old: Root, new: Root, path: str = "/") -> str | None:
+    """Return why the files of a tree can't be laid out, if an older tree's could; in words.
+
+    A path is a file and a folder, or a file by several writers. The words are the real server's.
+    """
     added: list[Entry] = []
     for before, after in folders.diff(objects, old, new):
         if after is None:
@@ -124,18 +138,45 @@ def collision(objects: Reader, old: Root, new: Root, path: str = "/") -> str | N
         if before is None:
             added.append(after)
         if after.is_folder:
-            found = collision(
-                objects, before.hash if before else None, after.hash, path + after.name
-            )
+            found = flaw(objects, before.hash if before else None, after.hash, path + after.name)
             if found is not None:
                 return found
-    twins = (entry.name[:-1] if entry.is_folder else entry.name + "/" for entry in added)
+    return _clash(objects, new, added, path)
+
+
+def _clash(objects: Reader, folder: Root, added: list[Entry], path: str) -> str | None:
+    """Return which of some entries can't be together with the others in their folder; in words."""
+    suspects = added
     if len(added) > _MANY:  # one pass over the folder is cheaper than as many look-ups
-        there = {entry.name for entry in folders.children(objects, new)}
-        twin = next((name for name in twins if name in there), None)
+        names = [entry.name for entry in folders.children(objects, folder)]
+        unique = set(names)
+        twin = next((entry for entry in added if _twin(entry) in unique), None)
+        if len(unique) == len(names):
+            suspects = []
     else:
-        twin = next((name for name in twins if folders.find(objects, new, name) is not None), None)
-    return None if twin is None else path + twin.rstrip("/")
+        twin = next((it for it in added if folders.find_named(objects, folder, _twin(it))), None)
+    if twin is not None:
+        return f"file / directory path collision ({path}{twin.name.rstrip('/')})"
+    for entry in suspects:
+        writers = [] if entry.is_folder else _writers(objects, folder, entry.name)
+        if len(writers) > 1:
+            first, second = (f"{path}{entry.name} from {writer}" for writer in sorted(writers)[:2])
+            return f"duplicate path output by different datums ({first} and {second})"
+    return None
+
+
+def _twin(entry: Entry) -> str:
+    """Return the name that must not be there, too."""
+    return entry.name[:-1] if entry.is_folder else entry.name + "/"
+
+
+def _writers(objects: Reader, root: Root, name: str) -> list[str]:
+    """Return who wrote the files of one name in a folder."""
+    first = folders.find_named(objects, root, name)
+    if first is None:
+        return []
+    others = takewhile(lambda it: it.name == name, folders.children(objects, root, first.key))
+    return [first.writer, *(other.writer for other in others)]
 
 
 def visit(objects: Reader, root: Hash, seen: set[Hash], usable: Callable[[Hash], bool]) -> None:

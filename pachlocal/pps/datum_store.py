@@ -274,7 +274,7 @@ def _dump(files: Sequence[StoredFile]) -> str:
                 file.leaf,
                 file.commit,
                 file.path,
-                file.entry.name,
+                file.entry.key,
                 int(file.entry.kind),
                 file.entry.hash.hex(),
                 file.entry.size,
@@ -290,9 +290,9 @@ def _dump(files: Sequence[StoredFile]) -> str:
 def _load(text: str) -> tuple[StoredFile, ...]:
     return tuple(
         StoredFile(
-            leaf, commit, path, Entry(name, Kind(kind), bytes.fromhex(hash_), size), joined, grouped
+            leaf, commit, path, Entry(key, Kind(kind), bytes.fromhex(hash_), size), joined, grouped
         )
-        for leaf, commit, path, name, kind, hash_, size, joined, grouped in json.loads(text)
+        for leaf, commit, path, key, kind, hash_, size, joined, grouped in json.loads(text)
     )
 
 

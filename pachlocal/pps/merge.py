@@ -154,4 +154,4 @@ def _graft(changes: Changes, path: str, entry: Entry) -> None:
     """Put a file or a whole folder at a path, under the name that the path gives it."""
     shown = paths.clean(path) + ("/" if entry.is_folder else "")
     name = paths.segments(shown)[-1]
-    changes.set(shown, entry._replace(name=name + "/" if entry.is_folder else name))
+    changes.set(shown, entry._replace(key=name + "/" if entry.is_folder else name))

@@ -205,8 +205,12 @@ def test_a_path_that_is_file_and_folder_is_found_when_it_came_about(
     old = {path: data for path, data in old.items() if path + "/" not in folders_of(old)}
     both = {**old, **new}
     twins = {path for path in both if path + "/" in folders_of(both)}
-    found = tree.collision(objects, make_tree(objects, old), make_tree(objects, both))
-    assert (found in twins) if twins else (found is None)
+    found = tree.flaw(objects, make_tree(objects, old), make_tree(objects, both))
+    assert (
+        (found in {f"file / directory path collision ({it})" for it in twins})
+        if twins
+        else (found is None)
+    )
 
 
 def test_an_empty_folder_is_gone() -> None:
@@ -237,7 +241,7 @@ def test_a_whole_folder_can_be_set_by_reference() -> None:
     folder = tree.lookup(objects, source, "/x/")
     assert folder is not None
     changes = Changes()
-    changes.set("/y/z/", folder._replace(name="z/"))
+    changes.set("/y/z/", folder._replace(key="z/"))
     root = tree.apply(objects, make_tree(objects, {"/y/z/old": b"gone"}), changes)
     assert contents_of(objects, root) == {"/y/z/1": b"1", "/y/z/2": b"22"}
     assert root == make_tree(objects, {"/y/z/1": b"1", "/y/z/2": b"22"})
