@@ -29,48 +29,28 @@ _BATCH_BYTES = 1024 * 1024
 _BATCH_REQUESTS = 1000
 
 
-class Upload:
-    """One call that changes files, and leaves nothing behind when a source fails half way."""
+class Stream:
+    """One call that changes files, and leaves nothing behind when what it sends fails half way."""
 
-    def __init__(
-        self,
-        commit: pfs_pb2.Commit,
-        items: Sequence[Item],
-        progress: Progress,
-        *,
-        append: bool,
-        recursive: bool,
-    ) -> None:
-        """Prepare it.
-
-        Args:
-            commit: What is written to.
-            items: What is read, and where it goes.
-            progress: Is told of what has been sent.
-            append: Add to the files that are there instead of replacing them.
-            recursive: URLs are of directories.
-        """
-        self._commit = commit
-        self._items = items
-        self._progress = progress
-        self._append = append
-        self._recursive = recursive
+    def __init__(self) -> None:
         self._call: grpc.Future[Any] | None = None
         self._started = threading.Event()
         self._problem: Exception | None = None
 
-    def run(self, server: Server, compression: grpc.Compression | None) -> None:
+    def transmit(
+        self, server: Server, compression: grpc.Compression | None = None, *, many: bool
+    ) -> None:
         """Send everything.
 
         Args:
             server: Where to.
             compression: Of what goes over the network.
+            many: Whether it may be more than a file, and batches are worth asking for.
 
         Raises:
             CliError: A source can't be read.
             grpc.RpcError: The server refused.
         """
-        many = self._recursive or len(self._items) > 1
         local = server.local if many else None
         if local is not None:
             self.send(partial(local.ModifyFiles.future, compression=compression))
@@ -111,6 +91,51 @@ class Upload:
             self._started.wait()
             if self._call is not None:
                 self._call.cancel()
+
+    def _batches(self) -> Iterator[ModifyFilesRequest]:
+        raise NotImplementedError
+
+
+class Upload(Stream):
+    """Sends what is on this machine, or what URLs name."""
+
+    def __init__(
+        self,
+        commit: pfs_pb2.Commit,
+        items: Sequence[Item],
+        progress: Progress,
+        *,
+        append: bool,
+        recursive: bool,
+    ) -> None:
+        """Prepare it.
+
+        Args:
+            commit: What is written to.
+            items: What is read, and where it goes.
+            progress: Is told of what has been sent.
+            append: Add to the files that are there instead of replacing them.
+            recursive: URLs are of directories.
+        """
+        super().__init__()
+        self._commit = commit
+        self._items = items
+        self._progress = progress
+        self._append = append
+        self._recursive = recursive
+
+    def run(self, server: Server, compression: grpc.Compression | None) -> None:
+        """Send everything.
+
+        Args:
+            server: Where to.
+            compression: Of what goes over the network.
+
+        Raises:
+            CliError: A source can't be read.
+            grpc.RpcError: The server refused.
+        """
+        self.transmit(server, compression, many=self._recursive or len(self._items) > 1)
 
     def _batches(self) -> Iterator[ModifyFilesRequest]:
         batch = ModifyFilesRequest()
