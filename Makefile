@@ -4,7 +4,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench format proto readme lock clean
+.PHONY: help setup demo test lint bench format proto readme lock offline-bundle clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z.-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -31,7 +31,7 @@ lint: $(READY) ## Check style, types and layers
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/shellcheck .ci/*
+	$(BIN)/shellcheck .ci/* offline/install
 	$(BIN)/hadolint $(sort $(wildcard */*/Dockerfile))
 	@if Rscript -e 'loadNamespace("lintr")' >/dev/null 2>&1; then \
 	  echo 'Rscript: lintr on rstats'; Rscript -e '$(LINT_R)'; \
@@ -73,8 +73,11 @@ lock: ## Pin all dependencies anew (needs uv)
 pipeline.png: docs/draw_pipeline.py compose.yaml $(wildcard *_train.json *_infer.json) | $(READY) ## Draw the workshop's pipelines
 	$(BIN)/python $<
 
+offline-bundle: $(READY) ## Pack what a room without internet needs; PYTHONS="3.11 3.12" for these
+	$(BIN)/python -m offline.pack $(PYTHONS)
+
 clean: ## Remove what make has made
-	rm -rf $(VENV) .venvs build *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venvs build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stage images: STAGES="iris-infer-r …" for some of the nine,
