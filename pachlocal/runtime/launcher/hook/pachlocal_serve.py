@@ -132,9 +132,9 @@ class Server:
         """
         import gc
 
-        if os.getpid() != self._fork or any(
-            hasattr(type(it), "__del__") for it in gc.get_objects()
-        ):
+        if os.getpid() != self._fork:
+            return
+        if any(hasattr(kind, "__del__") for kind in {type(it) for it in gc.get_objects()}):
             return
         for name in self._loaded:
             sys.modules.pop(name, None)
@@ -223,11 +223,11 @@ class Server:
             self._set_environment(variables)
             if "numpy.random" in sys.modules:  # seeded once; `random` sees to itself
                 sys.modules["numpy.random"].seed()
-            self._tell_of_more(self._common.Report(report))
             if dies_with_server:
                 _prctl(_PR_SET_PDEATHSIG, _SIGKILL)
                 if os.getppid() != server:
                     os._exit(137)  # it died before the line above
+            self._tell_of_more(self._common.Report(report))
             os.write(tell, b"+")
             os.close(tell)
             if os.read(go, 1) != b"g":
@@ -250,10 +250,11 @@ class Server:
     def _tell_of_more(self, report: object) -> None:
         """Have it told when the script imports more of the library than was learned."""
         roots = self._common.library_folders()
+        at_start = set(sys.modules)
 
         def tell() -> None:
             for name, module in list(sys.modules.items()):
-                known = name in self._learned or name in self._at_start
+                known = name in self._learned or name in at_start
                 if not known and self._common.is_below(self._common.origin_of(module), roots):
                     report.write([b"more"])  # type: ignore[attr-defined]
                     return
