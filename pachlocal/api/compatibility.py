@@ -22,10 +22,7 @@ PARTLY = {
     "pfs_v2.API.GetFile": "no URL to write to",
     "pfs_v2.API.GetFileTAR": "no URL to write to; `offset` has no effect",
     "pfs_v2.API.ListRepo": "`page` has no effect",
-    "pfs_v2.API.ModifyFile": (
-        "`datum` has no effect: content goes to the one default writer; "
-        "URLs: http, https, and file below a shared folder"
-    ),
+    "pfs_v2.API.ModifyFile": "URLs: http, https, and file below a shared folder",
     "pps_v2.API.ListPipeline": "`page` and a `commit_set` that isn't empty have no effect",
     "pps_v2.API.RunPipeline": "always an error, as on the real server since 2.0",
 }
@@ -51,6 +48,9 @@ A call that isn't served answers UNIMPLEMENTED with a sentence that says what to
   which is seldom meant.
 - **A failed job's output commit is empty**, so that nobody reads half of a result.
 - **Links in `/pfs/out` must stay in `/pfs`.** The real worker follows any.
+- **A folder that is deleted without a `datum` is gone**, whoever wrote what is in it. On the real
+  server the files of other writers than the default one stay.
+- **Files that a pipeline wrote have the default `datum`**, not the ID of the datum that wrote them.
 - **Paths are at most 200 folders deep.**
 - **Jobs go with their output commit** when it is squashed or dropped.
 - **File sets live in the database**, at most 30 minutes.

@@ -176,7 +176,9 @@ class Wire:
     def file_info(self, info: CommitInfo, path: str, entry: Entry) -> pfs_pb2.FileInfo:
         """Return a file or folder."""
         return pfs_pb2.FileInfo(
-            file=pfs_pb2.File(commit=self.commit(info.name, info.branch), path=path),
+            file=pfs_pb2.File(
+                commit=self.commit(info.name, info.branch), path=path, datum=entry.writer
+            ),
             file_type=pfs_pb2.DIR if entry.is_folder else pfs_pb2.FILE,
             committed=timestamp(info.finished),
             size_bytes=entry.size,

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from pachlocal.errors import InvalidArgumentError, NotFoundError
 from pachlocal.pfs import content, paths, tree
 from pachlocal.pfs.changes import Append, Changes
-from pachlocal.pfs.content import ContentWriter, Objects
+from pachlocal.pfs.content import ContentWriter, Objects, Reader
 from pachlocal.pfs.entries import Entry, keyed
 from pachlocal.pfs.layers import Layers
 
@@ -79,7 +79,15 @@ class Modification:
             self._go_to(folder + "/")
             self._place.changes.names[key] = None
 
-    def copy(self, source: Entry | None, path: str, *, append: bool, writer: str = "") -> None:
+    def copy(
+        self,
+        source: Entry | None,
+        path: str,
+        *,
+        append: bool,
+        writer: str = "",
+        nodes: Reader | None = None,
+    ) -> None:
         """Put a file or folder of some commit under another path, without touching its bytes.
 
         Args:
@@ -87,6 +95,7 @@ class Modification:
             path: Where it goes.
             append: Whether it is added to what is there, instead of taking its place.
             writer: Who writes it, if it isn't the default writer.
+            nodes: Where a folder's tree is, if it isn't stored.
 
         Raises:
             NotFoundError: There is no source.
@@ -100,7 +109,7 @@ class Modification:
             self.delete(cleaned, writer)
             self.delete(cleaned + "/", writer)
         if source.is_folder:
-            for below, entry in tree.files(self._objects, source.hash):
+            for below, entry in tree.files(nodes or self._objects, source.hash):
                 self._append(keyed(cleaned.rstrip("/") + below, writer), entry)
         else:
             self._append(_file_key(cleaned, writer), source)

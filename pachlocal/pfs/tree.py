@@ -24,8 +24,15 @@ _NAME = itemgetter(0)
 _MANY = 64  # look-ups in one folder; more are done in one pass over it
 
 
-def lookup(objects: Reader, root: Root, path: str) -> Entry | None:
-    """Find a cleaned path: a file, or else a folder; the root itself is a folder named `/`."""
+def lookup(objects: Reader, root: Root, path: str, writer: str = "") -> Entry | None:
+    """Find a cleaned path: a file, or else a folder; the root itself is a folder named `/`.
+
+    Args:
+        objects: Where the nodes are.
+        root: The tree.
+        path: The path; with a `/` at the end only a folder is meant.
+        writer: Whose file; anybody's if it isn't given.
+    """
     folder = root
     parts = paths.segments(path)
     if not parts:
@@ -37,9 +44,11 @@ def lookup(objects: Reader, root: Root, path: str) -> Entry | None:
         folder = entry.hash
     if path.endswith("/"):
         return folders.find(objects, folder, parts[-1] + "/")
-    return folders.find_named(objects, folder, parts[-1]) or folders.find(
-        objects, folder, parts[-1] + "/"
-    )
+    if writer:
+        file = folders.find(objects, folder, keyed(parts[-1], writer))
+    else:
+        file = folders.find_named(objects, folder, parts[-1])
+    return file or folders.find(objects, folder, parts[-1] + "/")
 
 
 def root_entry(objects: Reader, root: Hash) -> Entry:

@@ -14,7 +14,8 @@ from pachlocal.api import wire
 from pachlocal.api.pfs.modifying import Modifying
 from pachlocal.api.service import Context
 from pachlocal.errors import InvalidArgumentError, UnsupportedError
-from pachlocal.pfs import commits, content, files, resolve, upkeep
+from pachlocal.pfs import commits, content, files, upkeep
+from pachlocal.pfs.content import Reader
 from pachlocal.pfs.entries import Entry
 from pachlocal.pfs.records import CommitInfo
 from pachlocal.proto import pfs_pb2
@@ -40,8 +41,8 @@ class FileCalls(Modifying):
     def get_file(self, request: pfs_pb2.GetFileRequest, context: Context) -> Iterator[BytesValue]:
         """Yield a file's bytes; an empty file is one empty message, which old clients wait for."""
         self._refuse_url(request)
-        info = self._readable(request.file)
-        pieces = files.get_file(self.files.objects, info, request.file.path, request.offset)
+        objects, info = self._readable(request.file)
+        pieces = files.get_file(objects, info, request.file.path, request.offset)
         sent = False
         for piece in pieces:
             sent = True
@@ -54,8 +55,8 @@ class FileCalls(Modifying):
     ) -> Iterator[BytesValue]:
         """Yield a plain tar of all that a glob matches; its names are absolute, its modes 0."""
         self._refuse_url(request)
-        info = self._readable(request.file)
-        found = files.files_below(self.files.objects, info, request.file.path)
+        objects, info = self._readable(request.file)
+        found = files.files_below(objects, info, request.file.path)
         for piece in _gathered(self._tar(_in_range(found, request.path_range))):
             yield from _messages(piece)
 
@@ -71,41 +72,41 @@ class FileCalls(Modifying):
         self, request: pfs_pb2.InspectFileRequest, context: Context
     ) -> pfs_pb2.FileInfo:
         """Return a file or folder."""
-        info = self._readable(request.file)
-        path, entry = files.inspect_file(self.files.objects, info, request.file.path)
+        objects, info = self._readable(request.file)
+        path, entry = files.inspect_file(objects, info, request.file.path)
         return wire.Wire(context).file_info(info, path, entry)
 
     def list_file(
         self, request: pfs_pb2.ListFileRequest, context: Context
     ) -> Iterator[pfs_pb2.FileInfo]:
         """Yield the entries of a folder in byte order; nothing for a path that isn't there."""
-        info = self._readable(request.file)
-        return self._infos(info, self._listed(info, request), context)
+        objects, info = self._readable(request.file)
+        return self._infos(info, self._listed(objects, info, request), context)
 
     def listed(self, request: pfs_pb2.ListFileRequest) -> Iterator[tuple[str, Entry]]:
         """Yield what `list_file` yields, as (path, entry)."""
-        return self._listed(self._readable(request.file), request)
+        return self._listed(*self._readable(request.file), request)
 
     def _listed(
-        self, info: CommitInfo, request: pfs_pb2.ListFileRequest
+        self, objects: Reader, info: CommitInfo, request: pfs_pb2.ListFileRequest
     ) -> Iterator[tuple[str, Entry]]:
-        found = files.list_files(self.files.objects, info, request.file.path)
+        found = files.list_files(objects, info, request.file.path)
         return _page(found, request)
 
     def walk_file(
         self, request: pfs_pb2.WalkFileRequest, context: Context
     ) -> Iterator[pfs_pb2.FileInfo]:
         """Yield a path and all below it in byte order."""
-        info = self._readable(request.file)
-        found = files.walk_files(self.files.objects, info, request.file.path)
+        objects, info = self._readable(request.file)
+        found = files.walk_files(objects, info, request.file.path)
         return self._infos(info, _page(found, request), context)
 
     def glob_file(
         self, request: pfs_pb2.GlobFileRequest, context: Context
     ) -> Iterator[pfs_pb2.FileInfo]:
         """Yield what a glob matches in byte order."""
-        info = self._readable(pfs_pb2.File(commit=request.commit))
-        found = files.glob_files(self.files.objects, info, request.pattern)
+        objects, info = self._readable(pfs_pb2.File(commit=request.commit))
+        found = files.glob_files(objects, info, request.pattern)
         found = _in_range(found, request.path_range)
         return self._infos(info, found, context)
 
@@ -114,16 +115,17 @@ class FileCalls(Modifying):
     ) -> Iterator[pfs_pb2.DiffFileResponse]:
         """Yield what differs between two paths; without an old one, from the parent commit."""
         answer = wire.Wire(context)
-        new = self._readable(request.new_file)
+        old: CommitInfo | None
+        objects, new = self._readable(request.new_file)
         old_path = request.old_file.path
         if request.HasField("old_file") and request.old_file.HasField("commit"):
-            old: CommitInfo | None = self._readable(request.old_file)
+            objects, old = self._readable(request.old_file, objects)
         else:
             old_path = request.new_file.path
             with self.files.snapshot() as connection:
                 old = commits.parent_of(connection, new)
         for after, new_at, before, old_at in files.diff_files(
-            self.files.objects, new, request.new_file.path, old, old_path
+            objects, new, request.new_file.path, old, old_path
         ):
             message = pfs_pb2.DiffFileResponse()
             if after is not None:
@@ -138,11 +140,6 @@ class FileCalls(Modifying):
         """Yield what is damaged: nothing in a sound store."""
         for problem in upkeep.fsck(self.files):
             yield pfs_pb2.FsckResponse(error=problem)
-
-    def _readable(self, file: pfs_pb2.File) -> CommitInfo:
-        """Find the commit of a file; open ones show what is in them so far."""
-        with self.files.snapshot() as connection:
-            return resolve.resolve(connection, *wire.commit_name(file.commit))
 
     def _infos(
         self, info: CommitInfo, found: Iterator[tuple[str, Entry]], context: Context

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from pachlocal.api import wire
 from pachlocal.api.pfs.sources import Sources
 from pachlocal.api.service import CallerGoneError, Context
 from pachlocal.errors import InvalidArgumentError
 from pachlocal.pfs import files, resolve
+from pachlocal.pfs.content import Reader
 from pachlocal.pfs.filesystem import FileSystem
 from pachlocal.pfs.modification import Modification
+from pachlocal.pfs.records import CommitInfo
+from pachlocal.pfs.writers import files_by
 from pachlocal.proto import pfs_pb2
 
 
@@ -37,7 +41,7 @@ class Modifying:
             if body == "add_file":
                 self._add(modification, request.add_file)
             elif body == "delete_file":
-                modification.delete(request.delete_file.path)
+                modification.delete(request.delete_file.path, request.delete_file.datum)
             elif body == "copy_file":
                 self._copy(modification, request.copy_file)
             else:
@@ -47,14 +51,31 @@ class Modifying:
 
     def _add(self, modification: Modification, request: pfs_pb2.AddFile) -> None:
         if request.HasField("url"):
-            modification.add(request.path, b"")
+            modification.add(request.path, b"", request.datum)
             for piece in self.sources.open(request.url.URL, recursive=request.url.recursive):
-                modification.add(request.path, piece)
+                modification.add(request.path, piece, request.datum)
         else:
-            modification.add(request.path, request.raw.value)
+            modification.add(request.path, request.raw.value, request.datum)
 
     def _copy(self, modification: Modification, request: pfs_pb2.CopyFile) -> None:
+        objects, info = self._readable(request.src)
+        _, entry = files.inspect_file(objects, info, request.src.path)
+        modification.copy(
+            entry, request.dst, append=request.append, writer=request.datum, nodes=objects
+        )
+
+    def _readable(
+        self, file: pfs_pb2.File, objects: Reader | None = None
+    ) -> tuple[Reader, CommitInfo]:
+        """Find the commit of a file; open ones show what is in them so far.
+
+        Returns:
+            The commit, with what the file's writer wrote if one is named; and where its tree is.
+        """
+        objects = objects or self.files.objects
         with self.files.snapshot() as connection:
-            info = resolve.resolve(connection, *wire.commit_name(request.src.commit))
-        _, entry = files.inspect_file(self.files.objects, info, request.src.path)
-        modification.copy(entry, request.dst, append=request.append)
+            info = resolve.resolve(connection, *wire.commit_name(file.commit))
+        if not file.datum:
+            return objects, info
+        objects, root = files_by(objects, info.root, file.path, file.datum)
+        return objects, replace(info, root=root)
