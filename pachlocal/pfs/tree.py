@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import takewhile
 from operator import itemgetter
+from typing import NamedTuple
 
 from pachlocal.pfs import folders, paths
 from pachlocal.pfs.changes import Append, Change, Changes
@@ -140,43 +141,68 @@ def flaw(objects: Reader, old: Root, new: Root, path: str = "/") -> str | None:
 
     A path is a file and a folder, or a file by several writers. The words are the real server's.
     """
-    added: list[Entry] = []
+    looked_up = 0
+    crowd: _Crowd | None = None
     for before, after in folders.diff(objects, old, new):
         if after is None:
             continue
-        if before is None:
-            added.append(after)
         if after.is_folder:
             found = flaw(objects, before.hash if before else None, after.hash, path + after.name)
             if found is not None:
                 return found
-    return _clash(objects, new, added, path)
-
-
-def _clash(objects: Reader, folder: Root, added: list[Entry], path: str) -> str | None:
-    """Return which of some entries can't be together with the others in their folder; in words."""
-    suspects = added
-    if len(added) > _MANY:  # one pass over the folder is cheaper than as many look-ups
-        names = [entry.name for entry in folders.children(objects, folder)]
-        unique = set(names)
-        twin = next((entry for entry in added if _twin(entry) in unique), None)
-        if len(unique) == len(names):
-            suspects = []
-    else:
-        twin = next((it for it in added if folders.find_named(objects, folder, _twin(it))), None)
-    if twin is not None:
-        return f"file / directory path collision ({path}{twin.name.rstrip('/')})"
-    for entry in suspects:
-        writers = [] if entry.is_folder else _writers(objects, folder, entry.name)
-        if len(writers) > 1:
-            first, second = (f"{path}{entry.name} from {writer}" for writer in sorted(writers)[:2])
-            return f"duplicate path output by different datums ({first} and {second})"
+        if before is None:
+            looked_up += 1
+            if looked_up > _MANY and crowd is None:
+                crowd = _Crowd.of(objects, new)
+            found = _clash(objects, new, after, path, crowd)
+            if found is not None:
+                return found
     return None
 
 
-def _twin(entry: Entry) -> str:
-    """Return the name that must not be there, too."""
-    return entry.name[:-1] if entry.is_folder else entry.name + "/"
+def _clash(
+    objects: Reader, folder: Root, entry: Entry, path: str, crowd: _Crowd | None
+) -> str | None:
+    """Return why an entry can't be together with the others in its folder; in words."""
+    if entry.is_folder:
+        collides = folders.find_named(objects, folder, entry.name[:-1]) is not None
+    elif crowd is not None:
+        collides = entry.name + "/" in crowd.subfolders
+    else:
+        collides = folders.find_named(objects, folder, entry.name + "/") is not None
+    if collides:
+        return f"file / directory path collision ({path}{entry.name.rstrip('/')})"
+    if entry.is_folder or (crowd is not None and entry.name not in crowd.shared):
+        return None
+    writers = sorted(_writers(objects, folder, entry.name))
+    if len(writers) < 2:
+        return None
+    first, second = (f"{path}{entry.name} from {writer}" for writer in writers[:2])
+    return f"duplicate path output by different datums ({first} and {second})"
+
+
+class _Crowd(NamedTuple):
+    """What one pass over a folder finds out, which is cheaper than many look-ups.
+
+    Attributes:
+        subfolders: Their names.
+        shared: The names of files that several writers wrote.
+    """
+
+    subfolders: set[str]
+    shared: set[str]
+
+    @staticmethod
+    def of(objects: Reader, folder: Root) -> _Crowd:
+        crowd = _Crowd(set(), set())
+        last = ""
+        for entry in folders.children(objects, folder):
+            if entry.is_folder:
+                crowd.subfolders.add(entry.name)
+            elif entry.name == last:
+                crowd.shared.add(last)
+            last = entry.name
+        return crowd
 
 
 def _writers(objects: Reader, root: Root, name: str) -> list[str]:
