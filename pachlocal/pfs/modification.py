@@ -16,7 +16,7 @@ from pachlocal.pfs.content import ContentWriter, Objects, Reader
 from pachlocal.pfs.entries import Entry, keyed
 from pachlocal.pfs.layers import Layers
 
-_MOST_CHANGES = 50_000  # in memory: some 20 MB
+_MOST_CHANGES = 25_000  # in memory: some 10 MB
 
 
 class Modification:

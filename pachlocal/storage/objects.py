@@ -25,7 +25,7 @@ from pachlocal.storage.database import Connection, Database
 
 INLINE_LIMIT = 64 * 1024  # bytes; larger objects are files
 _FLUSH_BYTES = 32 * 1024 * 1024
-_FLUSH_OBJECTS = 20_000
+_FLUSH_OBJECTS = 10_000
 _SWEEP_BATCH = 1000  # objects a transaction
 
 
