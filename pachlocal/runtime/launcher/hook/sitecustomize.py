@@ -16,7 +16,8 @@ _HERE = os.path.dirname(__file__)  # noqa: PTH120 - see the package
 
 def _main() -> None:
     told = os.environ.pop(_VARIABLE, "").split(" ", 2)
-    if not told[0] or sys.version_info < (3, 10):
+    if sys.version_info < (3, 10):  # noqa: UP036 - the interpreter of the script may be any
+        _hide()
         _run_own()
         return
     common, serve = __import__("pachlocal_learn"), __import__("pachlocal_serve")
