@@ -41,7 +41,7 @@ def _machine() -> str:
         platform.machine(),
     )
     kind = _file_system(Path(tempfile.gettempdir()))
-    return f"{os.cpu_count()} × {model}, {kind}, Python {platform.python_version()}"
+    return f"{os.cpu_count()} x {model}, {kind}, Python {platform.python_version()}"
 
 
 def _file_system(path: Path) -> str:

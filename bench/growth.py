@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from statistics import median
 
 from google.protobuf.wrappers_pb2 import BytesValue
@@ -23,8 +24,10 @@ def measure() -> Iterator[Measurement]:
             stubs.pfs.CreateRepo(pfs_pb2.CreateRepoRequest(repo=repo(name)))
             _fill(stubs, name, number)
         for what, action in _ACTIONS.items():
-            small = median(seconds(lambda: action(stubs, "small")) for _ in range(_TIMES))
-            large = median(seconds(lambda: action(stubs, "large")) for _ in range(_TIMES))
+            small, large = (
+                median(seconds(partial(action, stubs, name)) for _ in range(_TIMES))
+                for name in ("small", "large")
+            )
             yield Measurement(
                 f"{what}, of 100,000", large * 1e3, small * 1e3, "of 1,000", "ms", 1.2
             )
