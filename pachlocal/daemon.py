@@ -14,7 +14,6 @@ import re
 import signal
 import sqlite3
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -48,13 +47,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not _is_address(arguments.address):
         reason = f"{arguments.address!r} is no address: it must be HOST:PORT, like 127.0.0.1:30650"
         return _refuse(arguments, reason)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = _stop_signals()
     try:
         with _running(arguments) as address:
             _report(arguments.report_fd, {"address": address})
-            stop.wait()
+            os.read(stop, 1)
             _log.info("stopping")
     except AddressInUseError as error:
         reason = "another program uses it, or it is not an address of this machine"
@@ -62,6 +59,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (PachError, OSError, sqlite3.Error) as error:
         return _refuse(arguments, str(error))
     return 0
+
+
+def _stop_signals() -> int:
+    """Return a descriptor that becomes readable when SIGTERM or SIGINT comes.
+
+    A handler that sets an event is not enough: the signal may reach the process in another thread,
+    or just before this one begins to wait, and Python runs handlers in this one only, when it wakes
+    up. The byte is written at once, whatever thread it is.
+    """
+    readable, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    return readable
 
 
 def _limit_arenas() -> None:

@@ -74,7 +74,7 @@ def test_jobs_end_right_whatever_is_killed(new_daemon: Callable[[str], Daemon], 
             daemon.start()
         with _client(daemon) as client:
             load.check(client)
-        assert _zombies(daemon.note["pid"]) == []
+        assert zombies(daemon.note["pid"]) == []
     print(f"killed: {dict(killed)}; jobs: {dict(load.states)}")
     assert load.states["JOB_SUCCESS"] > ROUNDS  # else nothing was at work
 
@@ -130,7 +130,7 @@ def _lineage(run: Run, daemon: int) -> list[int]:
     return []
 
 
-def _zombies(daemon: int) -> list[str]:
+def zombies(daemon: int) -> list[str]:
     """Returns the children that a daemon has not waited for."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
