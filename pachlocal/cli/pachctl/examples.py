@@ -56,6 +56,7 @@ EXAMPLES = {
     "list secret": "pachctl list secret",
     "list transaction": "pachctl list transaction",
     "logs": "pachctl logs -p model -f",
+    "next datum": 'pachctl next datum --error "no such flower"',
     "plan delete file": "pachctl plan delete file training@master:/iris.csv",
     "plan put file": "pachctl plan put file training@master -f iris.csv",
     "put file": "pachctl put file attributes@master:/ -r -f data/test",

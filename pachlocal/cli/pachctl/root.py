@@ -111,6 +111,7 @@ _VERBS: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "subscribe": ("Print commits as they come.", {"commit": "waiting:subscribe_commit"}),
     "squash": ("Merge commits into their children.", {"commit": "history:squash_commit"}),
+    "next": ("Ask a worker for the next datum.", {"datum": "batching:next_datum"}),
     "rerun": ("Do a pipeline's work again.", {"pipeline": "pipelines:rerun_pipeline"}),
     "restart": ("Start a running datum anew.", {"datum": "datums:restart_datum"}),
     "run": ("Let a cron pipeline tick now.", {"cron": "pipelines:run_cron"}),
