@@ -110,9 +110,9 @@ class Modification:
             self.delete(cleaned + "/", writer)
         if source.is_folder:
             for below, entry in tree.files(nodes or self._objects, source.hash):
-                self._append(keyed(cleaned.rstrip("/") + below, writer), entry)
+                self._append(cleaned.rstrip("/") + below, writer, entry)
         else:
-            self._append(_file_key(cleaned, writer), source)
+            self._append(cleaned, writer, source)
 
     def __enter__(self) -> Modification:
         return self
@@ -126,13 +126,11 @@ class Modification:
         return self._layers
 
     def _begin_file(self, path: str, writer: str) -> None:
-        key = _file_key(paths.validate(path), writer)
-        pending, self._fresh = self._pending(key)
+        self._key, pending, self._fresh = self._pending(paths.validate(path), writer)
         start = pending.content if pending is not None else None
         self._writer = ContentWriter(self._objects, start)
         self._path = path
         self._by = writer
-        self._key = key.rpartition("/")[2]
 
     def _finish_file(self) -> None:
         if self._writer is not None:
@@ -140,28 +138,32 @@ class Modification:
             self._place.changes.names[self._key] = entry if self._fresh else Append(entry)
             self._writer = None
 
-    def _append(self, path: str, source: Entry) -> None:
-        pending, fresh = self._pending(path)
+    def _append(self, path: str, writer: str, source: Entry) -> None:
+        key, pending, fresh = self._pending(path, writer)
         joined = source.content
         if pending is not None:
             joined = content.concatenate(self._objects, pending.content, joined)
-        entry = Entry.of_file(path.rpartition("/")[2], joined)
-        self._place.changes.names[entry.key] = entry if fresh else Append(entry)
+        entry = Entry.of_file(key, joined)
+        self._place.changes.names[key] = entry if fresh else Append(entry)
 
-    def _pending(self, path: str) -> tuple[Entry | None, bool]:
-        """Go to a path's folder; return what this stream has put at the path so far.
+    def _pending(self, path: str, writer: str) -> tuple[str, Entry | None, bool]:
+        """Go to a path's folder; return the file's key and what this stream has put there so far.
 
         And whether nothing older shows through there.
         """
         folder, _, key = path.rpartition("/")
+        if not key:
+            raise InvalidArgumentError("path (/) invalid: the root is no file")
+        if writer:
+            key = keyed(key, writer)
         self._go_to(folder + "/")
         names = self._place.changes.names
         if key not in names:
-            return None, self._place.fresh
+            return key, None, self._place.fresh
         change = names[key]
         if isinstance(change, Append):
-            return change.entry, False
-        return (change if isinstance(change, Entry) else None), True
+            return key, change.entry, False
+        return key, (change if isinstance(change, Entry) else None), True
 
     def _go_to(self, folder: str) -> None:
         """Make a folder the current one for a change; files mostly come folder by folder."""
@@ -178,12 +180,6 @@ class Modification:
             changes = changes.folder([name])
             fresh = fresh or changes.cleared
         self._place = _Place(folder, changes, fresh)
-
-
-def _file_key(path: str, writer: str) -> str:
-    if path == "/":
-        raise InvalidArgumentError("path (/) invalid: the root is no file")
-    return keyed(path, writer)
 
 
 class _Place(NamedTuple):

@@ -105,7 +105,7 @@ def _without(objects: Objects, root: Root, writer: str) -> Root:
 
 def _resolve(objects: Objects, root: Root, name: str, change: Change) -> Entry | None:
     if isinstance(change, Append):
-        there = folders.find(objects, root, name)
+        there = folders.find(objects, root, name) if root is not None else None
         if there is None or not there.size:
             return change.entry
         joined = concatenate(objects, there.content, change.entry.content)
