@@ -4,7 +4,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench format proto readme lock offline-bundle clean
+.PHONY: help setup demo test test-slow lint bench format proto readme lock offline-bundle clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z.-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -21,8 +21,11 @@ $(READY): requirements/dev.txt pyproject.toml
 demo: $(READY) ## Go through the Python workshop on a store that is thrown away
 	@$(BIN)/python -m tests.walkthrough
 
-test: $(READY) ## Run all tests
-	$(BIN)/python -m pytest -n auto --dist worksteal
+test: $(READY) ## Run the tests, but those that take long
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"
+
+test-slow: $(READY) ## Run the tests that take long
+	$(BIN)/python -m pytest -n auto --dist worksteal -m slow
 
 LINT_R := lints <- lintr::lint_dir("rstats"); print(lints); quit(status = min(1, length(lints)))
 

@@ -11,6 +11,8 @@ from walkthrough.machine import ROOT, Daemon
 
 from .environments import python_of
 
+pytestmark = pytest.mark.slow
+
 NOTEBOOK = ROOT / "docs" / "walkthrough.ipynb"
 _FOLDER = Path(__file__).parent / "notebook"
 _TIMEOUT_S = 300

@@ -12,10 +12,13 @@ import threading
 from collections.abc import Callable
 
 import grpc
+import pytest
 from walkthrough.machine import Daemon
 
 from crash.load import Load, create_repo
 from pachlocal.proto import pfs_pb2, pfs_pb2_grpc
+
+pytestmark = pytest.mark.slow
 
 ROUNDS = int(os.environ.get("CRASH_ROUNDS", "8"))
 SEED = int(os.environ.get("CRASH_SEED", "0")) or random.randrange(1, 10**9)  # noqa: S311

@@ -22,6 +22,8 @@ from walkthrough.machine import Daemon
 from crash.dag import STAGES, TRIES, Run, Side
 from crash.pipeline_load import Client, PipelineLoad
 
+pytestmark = pytest.mark.slow
+
 ROUNDS = int(os.environ.get("CRASH_ROUNDS", "8"))
 SEED = int(os.environ.get("CRASH_SEED", "0")) or random.randrange(1, 10**9)  # noqa: S311
 _LONGEST_S = 1.0  # from the first call of a round to the kill

@@ -9,6 +9,8 @@ from tests.docs.rerun.run import rerun
 from tests.docs.rerun.shell import BlockError, Shell
 from tests.walkthrough.machine import ROOT
 
+pytestmark = pytest.mark.slow
+
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "exercises").glob("*.md"))]
 
 

@@ -16,6 +16,8 @@ from walkthrough.walk import Walk
 
 from images.sleeper import Sleeper
 
+pytestmark = pytest.mark.slow
+
 busybox = pytest.importorskip("images.busybox", reason="needs the extra docker")
 
 GOOD = ["cp", "/pfs/data/a", "/pfs/out/b"]

@@ -13,6 +13,8 @@ import yaml
 from walkthrough.machine import ROOT, Daemon
 from walkthrough.steps import ONE, TWO
 
+pytestmark = pytest.mark.slow
+
 busybox = pytest.importorskip("images.busybox", reason="needs the extra docker")
 
 SERVICES = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]

@@ -12,6 +12,8 @@ from .machine import Daemon
 from .steps import expect_results, head
 from .walk import Walk
 
+pytestmark = pytest.mark.slow
+
 PROGRAMS = {"python": "python3", "rstats": "Rscript", "julia": "julia"}
 OTHERS = [
     pytest.param(

@@ -14,6 +14,8 @@ from .leftovers import processes_of
 from .machine import ROOT, TIMEOUT_S, Daemon
 from .steps import ONE, TWO
 
+pytestmark = pytest.mark.slow
+
 REPOS = ["NAME", "CREATED", "SIZE"]
 FILES = ["NAME", "TYPE", "SIZE"]
 JOBS = ["ID", "OUTPUT COMMIT", "STARTED", "DURATION", "RESTART", "PROGRESS", "STATE"]

@@ -10,6 +10,8 @@ from .machine import Daemon
 from .steps import STEPS, Step
 from .walk import Walk
 
+pytestmark = pytest.mark.slow
+
 CHANGES = ("create", "update", "put", "start", "delete", "finish")
 
 

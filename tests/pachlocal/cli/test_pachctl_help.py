@@ -16,6 +16,8 @@ from pachlocal.cli.pachctl.root import pachctl as root
 from pachlocal.cli.pachctl.v14.table import PLACES
 from pachlocal.cli.pachlocal import cli as pachlocal
 
+pytestmark = pytest.mark.slow
+
 
 def commands(group: click.Command, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     """Names every command that isn't a group."""

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from walkthrough.machine import Daemon
 
+pytestmark = pytest.mark.slow
+
 LARGE = b"0123456789abcdef" * 700_000  # some messages
 SPEC = {
     "pipeline": {"name": "upper"},
