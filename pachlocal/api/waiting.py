@@ -22,7 +22,6 @@ def until(news: News, context: Context, found: Callable[[], bool]) -> None:
 def changes(news: News, context: Context) -> Iterator[None]:
     """Yield at once, and again after each change of the store, while the caller is there."""
     context.add_callback(news.wake)
-    while context.is_active():
-        seen = news.version
+    for seen in news.until(lambda: not context.is_active()):
         yield
         news.wait(seen)

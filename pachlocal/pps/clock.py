@@ -64,8 +64,7 @@ class Clock:
         return min((due for due in coming if due is not None), default=None)
 
     def _run(self) -> None:
-        while not self._closing.is_set():
-            seen = self._files.database.news.version
+        for seen in self._files.database.news.until(self._closing.is_set):
             left = _LONGEST_S
             try:
                 due = self.advance()

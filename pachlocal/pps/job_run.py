@@ -117,18 +117,18 @@ class JobRun:
 
     def _watch(self, work: list[Future[None]]) -> None:
         """Wait for the workers; stop them all when one breaks or the job is over."""
-        while not all(future.done() for future in work):
-            seen = self._files.database.news.version
+        news = self._files.database.news
+        for seen in news.until(lambda: all(future.done() for future in work)):
             broken = any(future.done() and future.exception() for future in work)
             if broken or self._leaving.is_set() or self._is_over():
                 self._leaving.set()
                 for slot in self._crew.slots:
                     slot.kill()
             if self._leaving.is_set():
-                self._files.database.news.wait(seen, _KILL_AGAIN_S)
+                news.wait(seen, _KILL_AGAIN_S)
             else:
                 left = None if self._deadline is None else self._deadline - time.monotonic()
-                self._files.database.news.wait(seen, left)
+                news.wait(seen, left)
 
     def _is_over(self) -> bool:
         return self._crew.stopping.is_set() or self._is_late() or self._is_ended()

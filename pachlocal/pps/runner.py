@@ -72,8 +72,7 @@ class PipelineRunner:
         self._tell("transform spawner started")
         try:
             self._begin()
-            while not self._stopping.is_set():
-                seen = self._files.database.news.version
+            for seen in self._files.database.news.until(self._stopping.is_set):
                 job = self._next()
                 if job is None or not self._attempt(job):
                     self._files.database.news.wait(seen)

@@ -88,8 +88,7 @@ class Scheduler:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._closing.is_set():
-            seen = self._files.database.news.version
+        for seen in self._files.database.news.until(self._closing.is_set):
             try:
                 self._reconcile()
             except Exception:  # the store can't be read for the moment, or a thread not be started

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 
 class News:
@@ -31,10 +31,21 @@ class News:
             self._changed.wait_for(lambda: self._version != seen, timeout_s)
             return self._version
 
+    def until(self, ended: Callable[[], bool]) -> Iterator[int]:
+        """Yield a version to `wait` with, again and again, until something has ended.
+
+        The version is read before `ended()` is asked: whoever makes an end and then wakes us can't
+        slip in between, which would leave us waiting for a change that has been.
+        """
+        while True:
+            seen = self.version
+            if ended():
+                return
+            yield seen
+
     def wait_until(self, found: Callable[[], bool], alive: Callable[[], bool]) -> bool:
         """Block until `found()`; False when `alive()` ended first. Asked at each change."""
-        while alive():
-            seen = self.version
+        for seen in self.until(lambda: not alive()):
             if found():
                 return True
             self.wait(seen)

@@ -9,6 +9,7 @@ import pytest
 
 from pachlocal.errors import DamagedStoreError
 from pachlocal.storage.database import Database
+from pachlocal.storage.news import News
 
 
 class DeliberateError(Exception):
@@ -203,3 +204,20 @@ def schema(database: Database) -> list[tuple[str, ...]]:
         tables = connection.execute("SELECT sql FROM sqlite_master ORDER BY name").fetchall()
         version = connection.execute("PRAGMA user_version").fetchall()
     return [tuple(row) for row in (*version, *tables)]
+
+
+def test_an_end_that_comes_while_it_is_asked_for_is_not_slept_through() -> None:
+    news = News()
+    asked = 0
+
+    def ended() -> bool:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            news.wake()  # somebody makes an end just after we looked
+            return False
+        return True
+
+    for seen in news.until(ended):
+        assert news.wait(seen, timeout_s=30) != seen
+    assert asked == 2
