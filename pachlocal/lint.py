@@ -68,7 +68,7 @@ def report(document: Document) -> bool:
     for line in (*refusals, *_idle_fields(document.spec)):
         print(f"{label}: {line}")
     if not refusals:
-        print(f"{label}: fine: Pachyderm 2.12 takes it, and so does pachlocal")
+        print(f"{label}: ready: Pachyderm 2.12 takes it, and so does pachlocal")
     return not refusals
 
 

@@ -44,7 +44,7 @@ def test_the_workshops_specifications_are_fine(path: Path) -> None:
             [
                 "note: pod_spec has no effect on one machine: there are no pods",
                 "note: tolerations has no effect on one machine: there is one machine",
-                "fine: Pachyderm 2.12 takes it, and so does pachlocal",
+                "ready: Pachyderm 2.12 takes it, and so does pachlocal",
             ],
         ),
         (
@@ -52,7 +52,7 @@ def test_the_workshops_specifications_are_fine(path: Path) -> None:
             [
                 "note: input.cross[0].pfs.lazy has no effect on one machine: "
                 "files are laid out as a whole",
-                "fine: Pachyderm 2.12 takes it, and so does pachlocal",
+                "ready: Pachyderm 2.12 takes it, and so does pachlocal",
             ],
         ),
         (
@@ -105,4 +105,4 @@ def test_the_command() -> None:
         text=True,
     )
     assert (result.returncode, result.stderr) == (0, "")
-    assert "fine: Pachyderm 2.12 takes it" in result.stdout
+    assert "ready: Pachyderm 2.12 takes it" in result.stdout
