@@ -63,7 +63,7 @@ def create(
         raise ConflictError(f"repo {branch.repo} cannot be in the provenance of its own branch")
     existing = find(tx.connection, branch)
     key = ensure(tx, branch)
-    changed = set(_direct(tx.connection, key)) != set(sources)
+    changed = set(direct_provenance(tx.connection, key)) != set(sources)
     _set_provenance(tx, key, sources)
     if sources:
         triggers.remove(tx, key)
@@ -105,7 +105,7 @@ def renew_head(tx: Transaction, key: int) -> None:
         origin=OriginKind.AUTO,
         finished=not computed,
     )
-    for source in _direct(tx.connection, key):
+    for source in direct_provenance(tx.connection, key):
         source_head = head(tx.connection, source)
         if source_head is not None:
             commits.add_provenance(tx, commit, source_head.key)
@@ -251,7 +251,11 @@ def list_branches(connection: Connection, repo: RepoName, *, reverse: bool) -> I
 
 def direct_provenance(connection: Connection, key: int) -> list[int]:
     """Return the rows of the branches that a branch is computed from."""
-    return _direct(connection, key)
+    rows = connection.execute(
+        "SELECT provenance_id FROM branch_provenance WHERE branch_id = ? ORDER BY provenance_id",
+        (key,),
+    )
+    return [row["provenance_id"] for row in rows]
 
 
 def downstream(connection: Connection, key: int) -> list[int]:
@@ -264,14 +268,6 @@ def depth(connection: Connection, key: int) -> int:
     rows = connection.execute(f"{_BEHIND} SELECT COUNT(*) AS n FROM reached", (key,))
     count: int = rows.fetchone()["n"]
     return count
-
-
-def _direct(connection: Connection, key: int) -> list[int]:
-    rows = connection.execute(
-        "SELECT provenance_id FROM branch_provenance WHERE branch_id = ? ORDER BY provenance_id",
-        (key,),
-    )
-    return [row["provenance_id"] for row in rows]
 
 
 def _set_provenance(tx: Transaction, key: int, sources: Sequence[int]) -> None:

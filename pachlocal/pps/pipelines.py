@@ -20,7 +20,7 @@ from pachlocal.pfs.transaction import Transaction
 from pachlocal.pps import cron, jobs
 from pachlocal.pps.inputs import Json, pfs_inputs
 from pachlocal.pps.spec import PipelineSpec, effective, parse
-from pachlocal.pps.states import JobState, PipelineState
+from pachlocal.pps.states import PipelineState
 from pachlocal.storage.database import Connection, Row
 
 _SELECT = f"""
@@ -330,15 +330,6 @@ def running(connection: Connection) -> list[tuple[int, int]]:
     """Return the row and the current version of all pipelines that aren't stopped."""
     rows = connection.execute("SELECT id, version FROM pipelines WHERE NOT stopped ORDER BY id")
     return [(row["id"], row["version"]) for row in rows]
-
-
-def job_counts(connection: Connection, pipeline: PipelineInfo) -> dict[JobState, int]:
-    """Return how many jobs a pipeline has in each state."""
-    rows = connection.execute(
-        "SELECT state, COUNT(*) AS n FROM jobs WHERE pipeline_id = ? GROUP BY state",
-        (pipeline.key,),
-    )
-    return {JobState(row["state"]): row["n"] for row in rows}
 
 
 def _info(row: Row) -> PipelineInfo:
