@@ -19,6 +19,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from pachlocal import __version__
+from pachlocal.api.handover import Handover
 from pachlocal.api.pfs.sources import Sources
 from pachlocal.api.server import AddressInUseError, Server
 from pachlocal.api.worker import WorkerDoor
@@ -34,6 +35,7 @@ from pachlocal.storage.lock import StoreLock
 _log = logging.getLogger("pachlocal")
 
 _NOTE = "daemon.json"
+_HANDOVER = "handover.socket"
 _ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:/]+):([0-9]{1,5})")
 _MAX_PORT = 65535
 _GRACE_S = 0.5  # for running calls when the daemon stops
@@ -102,7 +104,9 @@ def _running(arguments: argparse.Namespace) -> Iterator[str]:
         logs = LogWriter(files.database)
         stack.callback(logs.close)
         scheduler = Scheduler(files, runtime, logs, WorkerDoor())
-        server = Server(files, scheduler, Sources(arguments.share))
+        handover = Handover(root / _HANDOVER)
+        stack.callback(handover.close)
+        server = Server(files, scheduler, Sources(handover, arguments.share))
         port = server.bind(arguments.address)
         host = arguments.address.rpartition(":")[0]
         peer_host = "127.0.0.1" if host in ("0.0.0.0", "[::]") else host  # noqa: S104 - compared only

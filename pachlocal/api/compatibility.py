@@ -96,6 +96,7 @@ def _status(method: MethodDescriptor, served: bool) -> str:
 
 def main() -> None:
     """Print the page."""
+    from pachlocal.api.handover import Handover
     from pachlocal.api.pfs.sources import Sources
     from pachlocal.api.server import services
     from pachlocal.pfs.filesystem import FileSystem
@@ -107,7 +108,7 @@ def main() -> None:
         files = FileSystem(Path(folder))
         logs = LogWriter(files.database)
         scheduler = Scheduler(files, ProcessRuntime(Path(folder) / "scratch", {}), logs)
-        sys.stdout.write(page(services(files, scheduler, Sources())))
+        sys.stdout.write(page(services(files, scheduler, Sources(Handover()))))
         logs.close()
         files.close()
 

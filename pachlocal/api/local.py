@@ -40,6 +40,11 @@ class LocalApi(Explaining, Planning):
         while batch := list(islice(found, _ENTRIES)):
             yield local_pb2.ListFilesResponse(files=_files(batch))
 
+    def inspect_handover(self, request: Empty, context: Context) -> local_pb2.HandoverInfo:
+        """Say where open files are taken."""
+        handover = self.pfs.sources.handover
+        return local_pb2.HandoverInfo(socket=handover.socket, url_prefix=handover.url_prefix)
+
     def collect_garbage(
         self, request: local_pb2.CollectGarbageRequest, context: Context
     ) -> local_pb2.CollectGarbageResponse:

@@ -1,44 +1,47 @@
 """The content of one file: a chunk, or a list of chunks cut where the content itself says.
 
-Content-defined chunking (FastCDC, Xia et al., USENIX ATC 2016) puts a cut where a hash of the last
-bytes says so: an edit in the middle of a large file changes the chunks around it and no others.
-The cuts depend on the content alone, not on how it came, so equal files have equal hashes, also
-when one was appended to and the other written whole.
+Equal files have equal hashes, also when one was appended to and the other written whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple, Protocol
 
 import msgpack
-from pyfastcdc import FastCDC
 
-# Changing any of these changes the hash of every file larger than MIN_CHUNK.
-MIN_CHUNK = 512 * 1024  # bytes
-AVERAGE_CHUNK = 2 * 1024 * 1024
-MAX_CHUNK = 8 * 1024 * 1024
-_SEED = 0
+from pachlocal.pfs.cutting import MIN_CHUNK, Cutter, Source, Taker
 
-_CHUNKER = FastCDC(AVERAGE_CHUNK, min_size=MIN_CHUNK, max_size=MAX_CHUNK, seed=_SEED)
-_CUT_AT = 2 * MAX_CHUNK  # bytes collected before cutting, so that all cuts but the last are final
+_POURERS = 2  # one reads while the other one writes
 
 
-class Objects(Protocol):
-    """Where the bytes lie: names (32 bytes) to objects."""
+class Reader(Protocol):
+    """Where bytes are found: names (32 bytes) to objects."""
+
+    def get(self, name: bytes) -> bytes:
+        """Return the bytes of a name."""
+
+
+class Objects(Reader, Taker, Protocol):
+    """Where bytes are put, too."""
 
     def put(self, data: bytes) -> bytes:
         """Store bytes and return their name."""
 
-    def get(self, name: bytes) -> bytes:
-        """Return the bytes of a name."""
 
+class Immediate:
+    """Objects whose putting is over at once."""
 
-class Reader(Protocol):
-    """The reading half of `Objects`."""
+    def put(self, data: bytes) -> bytes:
+        """Store bytes and return their name."""
+        raise NotImplementedError
 
-    def get(self, name: bytes) -> bytes:
-        """Return the bytes of a name."""
+    def begin_put(self, data: memoryview) -> Future[bytes]:
+        """Store bytes; the future, which is done, has their name."""
+        done: Future[bytes] = Future()
+        done.set_result(self.put(bytes(data)))
+        return done
 
 
 class Content(NamedTuple):
@@ -58,48 +61,49 @@ class Content(NamedTuple):
 class ContentWriter:
     """Takes a file's bytes in pieces and stores them in chunks; holds at most some MiB of them."""
 
-    __slots__ = ("_chunks", "_objects", "_tail")
+    __slots__ = ("_alone", "_begun", "_cutter", "_objects")
 
     def __init__(self, objects: Objects, start: Content | None = None) -> None:
         """Begin a file, empty or with what `start` has, to be appended to."""
         self._objects = objects
-        self._chunks: list[tuple[bytes, int]] = []
-        self._tail = bytearray()
+        self._alone = b""  # the only piece so far: most files come in one
+        self._cutter: Cutter | None = None
+        self._begun: list[tuple[bytes, int]] = []  # chunks of what it is appended to
         if start is not None and start.size:
             # The last chunk ended because the file did: it is cut again with what follows.
-            *self._chunks, (last, _) = chunks_of(objects, start)
-            self._tail += objects.get(last)
+            *self._begun, (last, _) = chunks_of(objects, start)
+            self._alone = objects.get(last)
 
     def write(self, data: bytes) -> None:
         """Add bytes at the end."""
-        self._tail += data
-        if len(self._tail) >= _CUT_AT:
-            self._cut(final=False)
+        if self._cutter is None and not self._alone:
+            self._alone = data
+        elif data:
+            self._cut().write(data)
+
+    def read_from(self, source: Source) -> int:
+        """Add bytes from a source, some MiB at the most; return how many, 0 at its end."""
+        return self._cut().read_from(source)
 
     def finish(self) -> Content:
         """Store what is left and return the file's content."""
-        length = len(self._tail)
-        if length <= MIN_CHUNK and not self._chunks:
-            return Content(self._objects.put(bytes(self._tail)), length, chunked=False)
-        if length > MIN_CHUNK:
-            self._cut(final=True)
-        elif length:
-            self._chunks.append((self._objects.put(bytes(self._tail)), length))
-        size = sum(length for _, length in self._chunks)
-        if len(self._chunks) == 1:
-            return Content(self._chunks[0][0], size, chunked=False)
-        return Content(self._objects.put(msgpack.packb(self._chunks)), size, chunked=True)
+        length = len(self._alone)
+        if self._cutter is None and length <= MIN_CHUNK and not self._begun:
+            return Content(self._objects.put(self._alone), length, chunked=False)
+        chunks = self._begun + self._cut().finish()
+        size = sum(length for _, length in chunks)
+        if not chunks:
+            return Content(self._objects.put(b""), 0, chunked=False)
+        if len(chunks) == 1:
+            return Content(chunks[0][0], size, chunked=False)
+        return Content(self._objects.put(msgpack.packb(chunks)), size, chunked=True)
 
-    def _cut(self, *, final: bool) -> None:
-        cuts = [(chunk.offset, chunk.length) for chunk in _CHUNKER.cut_buf(self._tail)]
-        if not final:
-            cuts.pop()  # it may end where the data does, not where the content says
-        for offset, length in cuts:
-            with memoryview(self._tail) as whole:
-                piece = bytes(whole[offset : offset + length])
-            self._chunks.append((self._objects.put(piece), length))
-        taken = sum(length for _, length in cuts)
-        del self._tail[:taken]
+    def _cut(self) -> Cutter:
+        if self._cutter is None:
+            self._cutter = Cutter(self._objects)
+            self._cutter.write(self._alone)
+            self._alone = b""
+        return self._cutter
 
 
 def chunks_of(objects: Reader, content: Content) -> list[tuple[bytes, int]]:
@@ -118,6 +122,41 @@ def read(objects: Reader, content: Content, offset: int = 0) -> Iterator[bytes]:
         data = objects.get(name)
         yield data[offset:] if offset else data
         offset = 0
+
+
+def pour(
+    objects: Reader, content: Content, offset: int, write: Callable[[int, bytes], None]
+) -> Iterator[int]:
+    """Write a content's bytes from an offset on, some pieces at a time.
+
+    Args:
+        objects: Where they are; must be usable by any thread.
+        content: The content.
+        offset: Bytes to leave out.
+        write: Takes a position from 0 on and the bytes that belong there; called by several
+            threads.
+
+    Yields:
+        How many bytes are written, as it grows.
+    """
+    places = []
+    end = -offset
+    for name, length in chunks_of(objects, content):
+        start, end = end, end + length
+        if end > 0:
+            places.append((name, start, end))
+
+    def pour_one(place: tuple[bytes, int, int]) -> int:
+        name, start, end = place
+        data = objects.get(name)
+        write(max(start, 0), data[-start:] if start < 0 else data)
+        return end
+
+    pool = ThreadPoolExecutor(_POURERS, thread_name_prefix="pour")
+    try:
+        yield from pool.map(pour_one, places)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def concatenate(objects: Objects, first: Content, second: Content) -> Content:

@@ -8,7 +8,7 @@ from itertools import groupby
 from operator import itemgetter
 
 from pachlocal.errors import ConflictError, NotFoundError
-from pachlocal.pfs import content, folders, paths, tree
+from pachlocal.pfs import folders, paths, tree
 from pachlocal.pfs.content import Reader
 from pachlocal.pfs.entries import Entry
 from pachlocal.pfs.globs import compile_glob, glob
@@ -70,8 +70,8 @@ def glob_files(objects: Reader, commit: CommitInfo, pattern: str) -> Iterator[tu
     return glob(objects, commit.root, compile_glob(pattern or "/"))
 
 
-def get_file(objects: Reader, commit: CommitInfo, pattern: str, offset: int = 0) -> Iterator[bytes]:
-    """Yield the bytes of the one file that a glob matches; errors come before the first of them.
+def find_file(objects: Reader, commit: CommitInfo, pattern: str) -> Entry:
+    """Return the one file that a glob matches.
 
     Raises:
         NotFoundError: Nothing matches.
@@ -85,7 +85,7 @@ def get_file(objects: Reader, commit: CommitInfo, pattern: str, offset: int = 0)
         raise ConflictError("matched multiple files. Use GetFileTAR instead")
     if first[1].is_folder:
         raise ConflictError("cannot get directory or non-regular file. Use GetFileTAR instead")
-    return content.read(objects, first[1].content, offset)
+    return first[1]
 
 
 def files_below(objects: Reader, commit: CommitInfo, pattern: str) -> Iterator[tuple[str, Entry]]:

@@ -13,6 +13,7 @@ from pachlocal.errors import InvalidArgumentError, NotFoundError
 from pachlocal.pfs import content, paths, tree
 from pachlocal.pfs.changes import Append, Changes
 from pachlocal.pfs.content import ContentWriter, Objects, Reader
+from pachlocal.pfs.cutting import Source
 from pachlocal.pfs.entries import Entry, keyed
 from pachlocal.pfs.layers import Layers
 
@@ -46,11 +47,20 @@ class Modification:
         Raises:
             InvalidArgumentError: The path can't be one.
         """
-        if self._writer is None or path != self._path or writer != self._by:
-            self._finish_file()
-            self._begin_file(path, writer)
-        assert self._writer is not None  # noqa: S101 - it has just begun
-        self._writer.write(data)
+        self._file(path, writer).write(data)
+
+    def add_from(self, source: Source, path: str, writer: str = "") -> int:
+        """Append bytes from a source, some MiB at the most; return how many, 0 at its end.
+
+        Args:
+            source: Where they are read.
+            path: The file's.
+            writer: Who writes it; as for `add`.
+
+        Raises:
+            InvalidArgumentError: The path can't be one.
+        """
+        return self._file(path, writer).read_from(source)
 
     def delete(self, path: str, writer: str = "") -> None:
         """Remove a file; with a `/` at the end, all below that folder. Nothing there is no error.
@@ -125,12 +135,18 @@ class Modification:
         self._finish_file()
         return self._layers
 
-    def _begin_file(self, path: str, writer: str) -> None:
+    def _file(self, path: str, writer: str) -> ContentWriter:
+        """Return what takes a file's bytes: mostly the one that has taken the last ones."""
+        current = self._writer
+        if current is not None and path == self._path and writer == self._by:
+            return current
+        self._finish_file()
         self._key, pending, self._fresh = self._pending(paths.validate(path), writer)
         start = pending.content if pending is not None else None
         self._writer = ContentWriter(self._objects, start)
         self._path = path
         self._by = writer
+        return self._writer
 
     def _finish_file(self) -> None:
         if self._writer is not None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import tempfile
 from types import TracebackType
 
-from pachlocal.pfs.content import Reader
+from pachlocal.pfs.content import Immediate, Reader
 from pachlocal.storage.objects import hash_of
 
 
-class Scratch:
+class Scratch(Immediate):
     """Takes objects over a store without writing to it; what it took can be read back.
 
     The bytes lie in a temporary file without a name, the memory holds where. Belongs to one thread.

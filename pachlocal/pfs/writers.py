@@ -7,7 +7,7 @@ from itertools import chain
 
 from pachlocal.pfs import paths, tree
 from pachlocal.pfs.changes import Changes
-from pachlocal.pfs.content import Reader
+from pachlocal.pfs.content import Immediate, Reader
 from pachlocal.pfs.entries import DEFAULT_WRITER, Entry, Root, keyed
 from pachlocal.pfs.globs import compile_glob, is_literal
 from pachlocal.storage.objects import hash_of
@@ -49,7 +49,7 @@ def _candidates(
     )
 
 
-class _Overlay:
+class _Overlay(Immediate):
     """Takes objects over a store, in memory."""
 
     def __init__(self, store: Reader) -> None:

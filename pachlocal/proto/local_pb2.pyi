@@ -99,6 +99,35 @@ class ListedFile(_message.Message):
 Global___ListedFile: _TypeAlias = ListedFile  # noqa: Y015
 
 @_typing.final
+class HandoverInfo(_message.Message):
+    """A connection to the socket takes one open file (SCM_RIGHTS, unix(7)) and answers with the URL that
+    the file goes by in AddFile and GetFileRequest until the connection ends: its bytes are read, or
+    written, from its position on.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOCKET_FIELD_NUMBER: _builtins.int
+    URL_PREFIX_FIELD_NUMBER: _builtins.int
+    socket: _builtins.str
+    """the path of a Unix socket; empty: no files are taken"""
+    url_prefix: _builtins.str
+    """another one comes from another server"""
+    def __init__(
+        self,
+        *,
+        socket: _builtins.str = ...,
+        url_prefix: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["socket", b"socket", "url_prefix", b"url_prefix"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HandoverInfo: _TypeAlias = HandoverInfo  # noqa: Y015
+
+@_typing.final
 class CollectGarbageRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -46,6 +46,11 @@ class LocalStub:
                 request_serializer=pachlocal_dot_proto_dot_pfs__pb2.ListFileRequest.SerializeToString,
                 response_deserializer=pachlocal_dot_proto_dot_local__pb2.ListFilesResponse.FromString,
                 _registered_method=True)
+        self.InspectHandover = channel.unary_unary(
+                '/pachlocal.v1.Local/InspectHandover',
+                request_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
+                response_deserializer=pachlocal_dot_proto_dot_local__pb2.HandoverInfo.FromString,
+                _registered_method=True)
         self.CollectGarbage = channel.unary_unary(
                 '/pachlocal.v1.Local/CollectGarbage',
                 request_serializer=pachlocal_dot_proto_dot_local__pb2.CollectGarbageRequest.SerializeToString,
@@ -86,6 +91,14 @@ class LocalServicer:
 
     def ListFiles(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def InspectHandover(self, request, context):
+        """Where a client on the same machine hands over an open file, so that a large one needn't pass
+        through gRPC.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -136,6 +149,11 @@ def add_LocalServicer_to_server(servicer, server):
                     servicer.ListFiles,
                     request_deserializer=pachlocal_dot_proto_dot_pfs__pb2.ListFileRequest.FromString,
                     response_serializer=pachlocal_dot_proto_dot_local__pb2.ListFilesResponse.SerializeToString,
+            ),
+            'InspectHandover': grpc.unary_unary_rpc_method_handler(
+                    servicer.InspectHandover,
+                    request_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+                    response_serializer=pachlocal_dot_proto_dot_local__pb2.HandoverInfo.SerializeToString,
             ),
             'CollectGarbage': grpc.unary_unary_rpc_method_handler(
                     servicer.CollectGarbage,
@@ -217,6 +235,33 @@ class Local:
             '/pachlocal.v1.Local/ListFiles',
             pachlocal_dot_proto_dot_pfs__pb2.ListFileRequest.SerializeToString,
             pachlocal_dot_proto_dot_local__pb2.ListFilesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def InspectHandover(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pachlocal.v1.Local/InspectHandover',
+            google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
+            pachlocal_dot_proto_dot_local__pb2.HandoverInfo.FromString,
             options,
             channel_credentials,
             insecure,

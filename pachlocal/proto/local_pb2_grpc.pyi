@@ -40,6 +40,10 @@ class LocalStub:
     moves some thousand messages a second, whatever is in them.
     """
     ListFiles: _grpc.UnaryStreamMultiCallable[_pfs_pb2.ListFileRequest, _local_pb2.ListFilesResponse]
+    InspectHandover: _grpc.UnaryUnaryMultiCallable[_empty_pb2.Empty, _local_pb2.HandoverInfo]
+    """Where a client on the same machine hands over an open file, so that a large one needn't pass
+    through gRPC.
+    """
     CollectGarbage: _grpc.UnaryUnaryMultiCallable[_local_pb2.CollectGarbageRequest, _local_pb2.CollectGarbageResponse]
     ListDatumReasons: _grpc.UnaryStreamMultiCallable[_local_pb2.ListDatumReasonsRequest, _local_pb2.ListDatumReasonsResponse]
     """Why a job's datums ran or were skipped, in the order of ListDatum."""
@@ -58,6 +62,10 @@ class LocalAsyncStub(LocalStub):
     moves some thousand messages a second, whatever is in them.
     """
     ListFiles: _aio.UnaryStreamMultiCallable[_pfs_pb2.ListFileRequest, _local_pb2.ListFilesResponse]  # type: ignore[assignment]
+    InspectHandover: _aio.UnaryUnaryMultiCallable[_empty_pb2.Empty, _local_pb2.HandoverInfo]  # type: ignore[assignment]
+    """Where a client on the same machine hands over an open file, so that a large one needn't pass
+    through gRPC.
+    """
     CollectGarbage: _aio.UnaryUnaryMultiCallable[_local_pb2.CollectGarbageRequest, _local_pb2.CollectGarbageResponse]  # type: ignore[assignment]
     ListDatumReasons: _aio.UnaryStreamMultiCallable[_local_pb2.ListDatumReasonsRequest, _local_pb2.ListDatumReasonsResponse]  # type: ignore[assignment]
     """Why a job's datums ran or were skipped, in the order of ListDatum."""
@@ -85,6 +93,16 @@ class LocalServicer(metaclass=_abc_1.ABCMeta):
         request: _pfs_pb2.ListFileRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_local_pb2.ListFilesResponse], _abc.AsyncIterator[_local_pb2.ListFilesResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def InspectHandover(
+        self,
+        request: _empty_pb2.Empty,
+        context: _ServicerContext,
+    ) -> _typing.Union[_local_pb2.HandoverInfo, _abc.Awaitable[_local_pb2.HandoverInfo]]:
+        """Where a client on the same machine hands over an open file, so that a large one needn't pass
+        through gRPC.
+        """
 
     @_abc_1.abstractmethod
     def CollectGarbage(

@@ -1,22 +1,26 @@
 """Large objects as files: written under a temporary name, fsynced, renamed, their folder fsynced.
 
-Writing happens in threads, so that the next object is received while the last one goes to disk, and
-fsyncs, which cost some milliseconds each, overlap.
+Work on them happens in threads, so that the next object is received while the last one is hashed
+and goes to disk, and fsyncs, which cost some milliseconds each, overlap.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeAlias, TypeVar
 from uuid import uuid4
 
 from pachlocal.errors import DamagedStoreError
 
-_WRITERS = 4
-_UNWRITTEN = 4  # objects that may wait in memory
+_T = TypeVar("_T")
+Buffer: TypeAlias = "bytes | memoryview"
+
+_WRITERS = 8  # most of which wait for the disk
+_UNWRITTEN = 32  # objects that may wait
 
 
 class ChunkFiles:
@@ -30,19 +34,41 @@ class ChunkFiles:
         for number in range(256):
             (folder / f"{number:02x}").mkdir(exist_ok=True)
 
-    def write(self, name: bytes, data: bytes) -> Future[None]:
-        """Begin to write an object; blocks while too many others wait.
-
-        What is done when the future is done is on disk once `sync` has returned.
-        """
+    def begin(self, task: Callable[..., _T], *arguments: object) -> Future[_T]:
+        """Begin to do something in a writing thread; blocks while too many others wait."""
         self._room.acquire()
         try:
-            future = self._pool.submit(self._write, name, data)
+            future = self._pool.submit(task, *arguments)
         except BaseException:
             self._room.release()
             raise
         future.add_done_callback(lambda _: self._room.release())
         return future
+
+    def write(self, name: bytes, data: Buffer, taken: Callable[[], object]) -> None:
+        """Write an object. It is on disk; its name is when `sync` has returned, too.
+
+        Args:
+            name: Its name.
+            data: Its bytes.
+            taken: Called as soon as the bytes may change: to wait for the disk takes longer.
+
+        Raises:
+            OSError: The disk is full, or fails.
+        """
+        final = self._path(name)
+        temporary = final.with_name(f"{final.name}.{uuid4().hex}.tmp")
+        try:
+            with temporary.open("wb", buffering=0) as file:
+                view = memoryview(data)
+                while view:
+                    view = view[file.write(view) :]
+                taken()
+                os.fsync(file.fileno())
+            temporary.replace(final)
+        except OSError:
+            temporary.unlink(missing_ok=True)  # a full disk needs the space
+            raise
 
     def sync(self, names: Iterable[bytes]) -> None:
         """Make the names of written objects durable."""
@@ -84,20 +110,6 @@ class ChunkFiles:
     def _path(self, name: bytes) -> Path:
         text = name.hex()
         return self._folder / text[:2] / text[2:]
-
-    def _write(self, name: bytes, data: bytes) -> None:
-        final = self._path(name)
-        temporary = final.with_name(f"{final.name}.{uuid4().hex}.tmp")
-        try:
-            with temporary.open("wb", buffering=0) as file:
-                view = memoryview(data)
-                while view:
-                    view = view[file.write(view) :]
-                os.fsync(file.fileno())
-            temporary.replace(final)
-        except OSError:
-            temporary.unlink(missing_ok=True)  # a full disk needs the space
-            raise
 
 
 def _fsync(folder: Path) -> None:

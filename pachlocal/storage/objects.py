@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -20,7 +20,7 @@ from types import TracebackType
 from blake3 import blake3
 
 from pachlocal.errors import DamagedStoreError
-from pachlocal.storage.chunk_files import ChunkFiles
+from pachlocal.storage.chunk_files import Buffer, ChunkFiles
 from pachlocal.storage.database import Connection, Database
 
 INLINE_LIMIT = 64 * 1024  # bytes; larger objects are files
@@ -29,7 +29,7 @@ _FLUSH_OBJECTS = 10_000
 _SWEEP_BATCH = 1000  # objects a transaction
 
 
-def hash_of(data: bytes) -> bytes:
+def hash_of(data: Buffer) -> bytes:
     """Name an object: the 32-byte BLAKE3 hash of its content."""
     return blake3(data).digest()
 
@@ -75,13 +75,36 @@ class ObjectStore:
             self._sessions.remove(epoch)
             self._sessions_changed.notify_all()
 
-    def hold(self, name: bytes) -> None:
-        """Keep an object's file from being collected before the database knows it."""
+    def write_file(self, data: Buffer, name: bytes | None, taken: Future[bytes]) -> bytes:
+        """Write a large object's file, if it isn't there, and return the object's name.
+
+        It is held: kept from being collected before the database knows it, until `let_go`.
+
+        Args:
+            data: Its bytes.
+            name: Its name, if that is known.
+            taken: Gets the name as soon as the bytes may change.
+
+        Raises:
+            OSError: The disk is full, or fails.
+        """
+        known = name or hash_of(data)
         with self._holding:
-            self._held[name] += 1
+            self._held[known] += 1
+        try:
+            if not self.files.has(known, len(data)):
+                self.files.write(known, data, lambda: taken.set_result(known))
+            else:
+                taken.set_result(known)
+        except BaseException as error:
+            if not taken.done():
+                taken.set_exception(error)
+            self.let_go([known])
+            raise
+        return known
 
     def let_go(self, names: Iterable[bytes]) -> None:
-        """Undo `hold`."""
+        """Undo the hold of `write_file`."""
         with self._holding:
             self._held.subtract(names)
             self._held += Counter()  # drops what is at zero
@@ -179,8 +202,9 @@ class ObjectWriter:
         self._epoch: int | None = None
         self._batch: dict[bytes, bytes] = {}  # small objects, not written yet
         self._batch_bytes = 0
-        self._large: dict[bytes, int] = {}  # sizes of large objects, not in the database yet
-        self._writing: dict[bytes, Future[None]] = {}
+        self._begun: deque[tuple[Future[bytes], int]] = deque()  # large ones, with their sizes
+        self._large: dict[bytes, int] = {}  # sizes of those that are files, but no rows yet
+        self._unsynced: list[bytes] = []
         self._holds: list[bytes] = []
 
     def __enter__(self) -> ObjectWriter:
@@ -192,9 +216,10 @@ class ObjectWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for future in self._writing.values():
-            future.exception()  # what is still being written must not outlive the hold
-        self._writing.clear()
+        for future, _ in self._begun:
+            if future.exception() is None:  # what is still being written must not outlive the hold
+                self._holds.append(future.result())
+        self._begun.clear()
         self._store.let_go(self._holds)
         if kind is not None:
             # The disk may be full, and what was to be stored have taken the last space.
@@ -206,11 +231,10 @@ class ObjectWriter:
 
     def put(self, data: bytes) -> bytes:
         """Add an object and return its name."""
-        if self._epoch is None:  # not before: a command may run for hours until it has an output
-            self._epoch = self._store.begin_session()
+        self._begin_session()
         name = hash_of(data)
         if len(data) > INLINE_LIMIT:
-            self._put_large(name, data)
+            self._begin_file(data, name)
         elif name not in self._batch:
             self._batch[name] = data
             self._batch_bytes += len(data)
@@ -218,23 +242,49 @@ class ObjectWriter:
                 self.flush()
         return name
 
-    def _put_large(self, name: bytes, data: bytes) -> None:
-        if name in self._large:
-            return
-        self._store.hold(name)
-        self._holds.append(name)
-        self._large[name] = len(data)
-        if not self._store.files.has(name, len(data)):
-            self._writing[name] = self._store.files.write(name, data)
+    def begin_put(self, data: memoryview) -> Future[bytes]:
+        """Begin to add an object; its name is the future's result.
+
+        Args:
+            data: Its bytes, which must stay as they are until the future is done.
+
+        Raises:
+            OSError: As the future's result: the disk is full, or fails.
+        """
+        if len(data) <= INLINE_LIMIT:
+            done: Future[bytes] = Future()
+            done.set_result(self.put(bytes(data)))
+            return done
+        self._begin_session()
+        return self._begin_file(data, None)
+
+    def _begin_session(self) -> None:
+        if self._epoch is None:  # not before: a command may run for hours until it has an output
+            self._epoch = self._store.begin_session()
+
+    def _begin_file(self, data: Buffer, name: bytes | None) -> Future[bytes]:
+        taken: Future[bytes] = Future()
+        written = self._store.files.begin(self._store.write_file, data, name, taken)
+        self._begun.append((written, len(data)))
+        return taken
+
+    def _settle(self) -> None:
+        """Wait until all that is begun is written."""
+        while self._begun:
+            future, size = self._begun[0]
+            name = future.result()
+            self._begun.popleft()
+            self._holds.append(name)
+            self._large[name] = size
+            self._unsynced.append(name)
 
     def get(self, name: bytes) -> bytes:
         """Return an object's bytes, also those that are not written yet."""
         data = self._batch.get(name)
         if data is not None:
             return data
+        self._settle()
         if name in self._large:
-            if name in self._writing:
-                self._writing[name].result()
             return self._store.files.read(name)
         return self._store.get(name)
 
@@ -243,27 +293,27 @@ class ObjectWriter:
 
         Must not be called inside a write transaction, which has `write_into`.
         """
-        if self._batch or self._large:
+        if self._batch or self._begun or self._large:
             self.prepare()
             with self._store.database.write() as connection:
                 self.write_into(connection)
 
     def prepare(self) -> None:
-        """Wait until the large objects are on disk, before a transaction is opened.
+        """Wait until the large objects are on disk, best before a transaction is opened.
 
         Raises:
             OSError: One could not be written.
         """
-        for future in self._writing.values():
-            future.result()
-        self._store.files.sync(self._large)  # also those whose file another writer has just made
-        self._writing.clear()
+        self._settle()
+        self._store.files.sync(self._unsynced)  # also those whose file another writer has just made
+        self._unsynced.clear()
 
     def write_into(self, connection: Connection) -> None:
         """Write what has been put as part of a transaction, and so with its one fsync.
 
-        `prepare` comes before. From then on it can be read when the transaction has committed.
+        From then on it can be read when the transaction has committed.
         """
+        self.prepare()
         epoch = self._epoch if self._epoch is not None else 0
         connection.executemany(
             "INSERT INTO objects (hash, size, data, epoch) VALUES (?, ?, ?, ?)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tarfile
 from collections import deque
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from itertools import islice
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.wrappers_pb2 import BytesValue
 
-from pachlocal.api import wire
+from pachlocal.api import handover, wire
 from pachlocal.api.pfs.modifying import Modifying
 from pachlocal.api.service import Context
 from pachlocal.errors import InvalidArgumentError, UnsupportedError
@@ -39,22 +40,45 @@ class FileCalls(Modifying):
         return Empty()
 
     def get_file(self, request: pfs_pb2.GetFileRequest, context: Context) -> Iterator[BytesValue]:
-        """Yield a file's bytes; an empty file is one empty message, which old clients wait for."""
-        self._refuse_url(request)
+        """Yield a file's bytes; an empty file is one empty message, which old clients wait for.
+
+        When they go to an open file, an empty message is yielded now and then.
+        """
         objects, info = self._readable(request.file)
-        pieces = files.get_file(objects, info, request.file.path, request.offset)
+        if request.URL:
+            yield from self._hand_out(objects, info, request)
+            return
+        found = files.find_file(objects, info, request.file.path).content
         sent = False
-        for piece in pieces:
+        for piece in content.read(objects, found, request.offset):
             sent = True
             yield from _messages(piece)
         if not sent:
             yield BytesValue()
 
+    def _hand_out(
+        self, objects: Reader, info: CommitInfo, request: pfs_pb2.GetFileRequest
+    ) -> Iterator[BytesValue]:
+        if not request.URL.startswith(f"{handover.SCHEME}:"):
+            raise UnsupportedError("getting to a URL is not served yet: get it to a folder")
+        with self.sources.handover.opened(request.URL) as file:
+            found = files.find_file(objects, info, request.file.path).content
+            start = os.lseek(file, 0, os.SEEK_CUR)
+            for end in content.pour(
+                objects,
+                found,
+                request.offset,
+                lambda position, data: handover.write(file, start + position, data),
+            ):
+                os.lseek(file, start + end, os.SEEK_SET)  # the client sees how far it is
+                yield BytesValue()
+
     def get_file_tar(
         self, request: pfs_pb2.GetFileRequest, context: Context
     ) -> Iterator[BytesValue]:
         """Yield a plain tar of all that a glob matches; its names are absolute, its modes 0."""
-        self._refuse_url(request)
+        if request.URL:
+            raise UnsupportedError("getting to a URL is not served yet: get it to a folder")
         objects, info = self._readable(request.file)
         found = files.files_below(objects, info, request.file.path)
         for piece in _gathered(self._tar(_in_range(found, request.path_range))):
@@ -146,10 +170,6 @@ class FileCalls(Modifying):
     ) -> Iterator[pfs_pb2.FileInfo]:
         answer = wire.Wire(context)
         return (answer.file_info(info, path, entry) for path, entry in found)
-
-    def _refuse_url(self, request: pfs_pb2.GetFileRequest) -> None:
-        if request.URL:
-            raise UnsupportedError("getting to a URL is not served yet: get it to a folder")
 
 
 def _gathered(pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -39,7 +39,7 @@ class Modifying:
         for request in requests:
             body = request.WhichOneof("body")
             if body == "add_file":
-                self._add(modification, request.add_file)
+                self._add(modification, request.add_file, context)
             elif body == "delete_file":
                 modification.delete(request.delete_file.path, request.delete_file.datum)
             elif body == "copy_file":
@@ -49,11 +49,14 @@ class Modifying:
         if not context.is_active():
             raise CallerGoneError
 
-    def _add(self, modification: Modification, request: pfs_pb2.AddFile) -> None:
+    def _add(self, modification: Modification, request: pfs_pb2.AddFile, context: Context) -> None:
         if request.HasField("url"):
-            modification.add(request.path, b"", request.datum)
-            for piece in self.sources.open(request.url.URL, recursive=request.url.recursive):
-                modification.add(request.path, piece, request.datum)
+            url = request.url
+            modification.add(request.path, b"", request.datum)  # a wrong path fails first
+            with self.sources.open(url.URL, recursive=url.recursive) as source:
+                while modification.add_from(source, request.path, request.datum):
+                    if not context.is_active():
+                        raise CallerGoneError
         else:
             modification.add(request.path, request.raw.value, request.datum)
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import contextmanager
 from http.client import HTTPException
+from io import FileIO
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
+from pachlocal.api.handover import SCHEME, Handover
 from pachlocal.errors import ConflictError, UnsupportedError
+from pachlocal.pfs.cutting import Source
 
-_PIECE = 1024 * 1024  # bytes read at once
 _TIMEOUT_S = 60.0  # of silence
 
 
@@ -21,50 +24,81 @@ class Sources:
 
     `http` and `https` are fetched. `file` is read below the folders that the daemon was told to
     share, and nowhere else: whoever can call the server could read the daemon's files otherwise.
+    `descriptor` is a file that the client has opened itself.
     """
 
-    def __init__(self, shared: Sequence[Path] = ()) -> None:
+    def __init__(self, handover: Handover, shared: Sequence[Path] = ()) -> None:
+        self.handover = handover
         self._shared = [folder.resolve() for folder in shared]
 
-    def open(self, url: str, *, recursive: bool) -> Iterator[bytes]:
-        """Yield the bytes behind a URL.
+    @contextmanager
+    def open(self, url: str, *, recursive: bool) -> Iterator[Source]:
+        """Open what is behind a URL, to be read.
 
         Raises:
             UnsupportedError: The scheme isn't served, or not recursively.
-            ConflictError: It can't be had, or may not be read.
+            ConflictError: It can't be had, or may not be read; reading raises it, too.
+            NotFoundError: It is no open file, or no longer.
         """
         parts = urlsplit(url)
         if recursive:
             raise UnsupportedError(f"{url}: only an object store can be put recursively")
-        if parts.scheme == "file":
-            return self._file(url, Path(unquote(parts.path)))
-        if parts.scheme in ("http", "https"):
-            return _fetch(url)
-        raise UnsupportedError(f"{url}: no source of this kind is served; use http, https or file")
+        if parts.scheme == SCHEME:
+            with self.handover.opened(url) as descriptor:
+                yield _Source(FileIO(descriptor, closefd=False), "the file can't be read")
+        elif parts.scheme == "file":
+            with self._file(url, Path(unquote(parts.path))) as file:
+                yield _Source(file, f"{url} can't be read")
+        elif parts.scheme in ("http", "https"):
+            problem = f"error downloading {url}"
+            with _fetch(url, problem) as answer:
+                yield _Source(answer, problem)
+        else:
+            raise UnsupportedError(
+                f"{url}: no source of this kind is served; use http, https or file"
+            )
 
-    def _file(self, url: str, path: Path) -> Iterator[bytes]:
+    def _file(self, url: str, path: Path) -> FileIO:
         place = path.resolve()
         if not any(folder in place.parents for folder in self._shared):
             raise ConflictError(
                 f"{url} may not be read: start the daemon with --share and a folder above it"
             )
         try:
-            with place.open("rb") as file:
-                while piece := file.read(_PIECE):
-                    yield piece
+            return FileIO(place)
         except OSError as error:
             raise ConflictError(f"{url} can't be read: {error.strerror}") from None
 
 
-def _fetch(url: str) -> Iterator[bytes]:
+class _File(Protocol):
+    def readinto(self, buffer: memoryview, /) -> int | None: ...
+
+
+class _Source:
+    """Says what can't be read when reading fails."""
+
+    def __init__(self, file: _File, problem: str) -> None:
+        self._file = file
+        self._problem = problem
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        try:
+            return self._file.readinto(buffer) or 0
+        except OSError as error:
+            raise ConflictError(f"{self._problem}: {error.strerror or error}") from None
+        except HTTPException as error:
+            raise ConflictError(f"{self._problem}: {error}") from None
+
+
+@contextmanager
+def _fetch(url: str, problem: str) -> Iterator[_File]:
     try:
         answer = urllib.request.urlopen(url, timeout=_TIMEOUT_S)  # noqa: S310 - scheme is checked
-        with closing(answer):
-            while piece := answer.read(_PIECE):
-                yield piece
     except urllib.error.HTTPError as error:
-        raise ConflictError(f"error downloading {url}: {error.code} {error.reason}") from None
+        raise ConflictError(f"{problem}: {error.code} {error.reason}") from None
     except urllib.error.URLError as error:
-        raise ConflictError(f"error downloading {url}: {error.reason}") from None
+        raise ConflictError(f"{problem}: {error.reason}") from None
     except (OSError, HTTPException) as error:
-        raise ConflictError(f"error downloading {url}: {error}") from None
+        raise ConflictError(f"{problem}: {error}") from None
+    with answer:
+        yield answer

@@ -79,13 +79,33 @@ def get(
             raise click.UsageError("-r needs to know where to: -o PATH.")
         _get_directory(session, target, Path(output), progress)
         return
-    pieces = session.server.pfs.GetFile(pfs_pb2.GetFileRequest(file=target, offset=offset))
-    first = next(pieces, None)  # an error comes here, before a file is made
+    request = pfs_pb2.GetFileRequest(file=target, offset=offset)
     shown = progress and output is not None
-    with Progress(wanted=shown) as meter, _open_output(output) as out:
-        for piece in chain([first] if first else [], pieces):
+    with Progress(wanted=shown) as meter:
+        if output is not None and _is_file_or_new(Path(output)):
+            _get_to_file(session, request, Path(output), meter)
+            return
+        pieces = session.server.pfs.GetFile(request)
+        first = next(pieces, None)  # an error comes here, before a pipe is opened
+        with _open_output(output) as out:
+            for piece in chain([first] if first else [], pieces):
+                out.write(piece.value)
+                meter.advance(0, len(piece.value))
+
+
+def _get_to_file(
+    session: Session, request: pfs_pb2.GetFileRequest, path: Path, meter: Progress
+) -> None:
+    from pachlocal.cli.pachctl.handover import Handover  # takes a while, and most are printed
+
+    with replacing(path) as out, Handover(session.server) as handover:
+        request.URL = handover.lend(out.fileno())
+        shown = 0
+        for piece in session.server.pfs.GetFile(request):
             out.write(piece.value)
-            meter.advance(0, len(piece.value))
+            written = handover.position if request.URL else shown + len(piece.value)
+            meter.advance(0, written - shown)
+            shown = written
 
 
 @contextmanager
@@ -98,12 +118,12 @@ def _open_output(output: str | None) -> Iterator[IO[bytes]]:
     path = Path(output)
     if path.is_dir():
         raise CliError(f"{output} is a directory: name a file, or add -r to get a directory")
-    if path.exists() and not path.is_file():  # a pipe or a device
-        with path.open("wb") as out:
-            yield out
-        return
-    with replacing(path) as out:
+    with path.open("wb") as out:  # a pipe or a device
         yield out
+
+
+def _is_file_or_new(path: Path) -> bool:
+    return path.is_file() or not path.exists()
 
 
 @contextmanager

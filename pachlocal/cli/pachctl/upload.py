@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
 
 from pachlocal.cli.pachctl.errors import CliError
+from pachlocal.cli.pachctl.handover import WORTHWHILE, Handover
 from pachlocal.cli.pachctl.progress import Progress
 from pachlocal.cli.pachctl.sources import STDIN, Item, expand, is_url
 from pachlocal.proto import pfs_pb2
@@ -27,6 +30,7 @@ _CHUNK = 1024 * 1024
 _FIRST_CHUNK = 64 * 1024  # most files are small, and making room for more takes time
 _BATCH_BYTES = 1024 * 1024
 _BATCH_REQUESTS = 1000
+_LOOK_S = 0.2
 
 
 class Stream:
@@ -73,7 +77,11 @@ class Stream:
         call = self._call = start(self._guarded())
         self._started.set()
         try:
-            return call.result()
+            while True:
+                try:
+                    return call.result(_LOOK_S)
+                except grpc.FutureTimeoutError:
+                    self._look()
         except (grpc.RpcError, grpc.FutureCancelledError):
             if self._problem is not None:
                 raise self._problem from None
@@ -94,6 +102,9 @@ class Stream:
 
     def _batches(self) -> Iterator[ModifyFilesRequest]:
         raise NotImplementedError
+
+    def _look(self) -> None:
+        """Do what is to be done now and then, until the call has ended."""
 
 
 class Upload(Stream):
@@ -123,6 +134,8 @@ class Upload(Stream):
         self._progress = progress
         self._append = append
         self._recursive = recursive
+        self._handover: Handover | None = None
+        self._shown = 0  # bytes of handed-over files
 
     def run(self, server: Server, compression: grpc.Compression | None) -> None:
         """Send everything.
@@ -135,7 +148,21 @@ class Upload(Stream):
             CliError: A source can't be read.
             grpc.RpcError: The server refused.
         """
-        self.transmit(server, compression, many=self._recursive or len(self._items) > 1)
+        with Handover(server) as self._handover:
+            self.transmit(server, compression, many=self._recursive or len(self._items) > 1)
+
+    def _look(self) -> None:
+        if self._handover is not None:
+            read, shown = self._handover.position, self._shown
+            self._shown = read
+            self._progress.advance(0, read - shown)
+
+    def _lend(self, source: str) -> str:
+        """Hand a large file over; return its URL, or nothing."""
+        if self._handover is None or not _is_large(source):
+            return ""
+        with Path(source).open("rb", buffering=0) as file:
+            return self._handover.lend(file.fileno())
 
     def _batches(self) -> Iterator[ModifyFilesRequest]:
         batch = ModifyFilesRequest()
@@ -150,6 +177,8 @@ class Upload(Stream):
             if is_url(item.source):
                 new.url.URL = item.source
                 new.url.recursive = self._recursive
+            elif url := self._lend(item.source):
+                new.url.URL = url
             else:
                 for chunk in read(item.source):
                     if new.HasField("raw"):  # one more of the same path is appended to it
@@ -168,6 +197,17 @@ class Upload(Stream):
                 batch, files, size = ModifyFilesRequest(), 0, 0
         yield batch
         self._progress.advance(files, size)
+
+
+def _is_large(source: str) -> bool:
+    """Whether a source is a file that had better be handed over."""
+    if source == STDIN or is_url(source):
+        return False
+    try:
+        found = Path(source).stat()
+    except OSError:
+        return False  # to be told when it is read
+    return stat.S_ISREG(found.st_mode) and found.st_size >= WORTHWHILE
 
 
 def read(source: str) -> Iterator[bytes]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from pachlocal.pfs import branches, commits, content, history, repos, resolve, tree
 from pachlocal.pfs.changes import Changes
-from pachlocal.pfs.content import Content, ContentWriter
+from pachlocal.pfs.content import Content, ContentWriter, Immediate
 from pachlocal.pfs.entries import Entry, Root
 from pachlocal.pfs.filesystem import FileSystem
 from pachlocal.pfs.names import BranchName, CommitName, RepoName
@@ -14,7 +14,7 @@ from pachlocal.pfs.records import BranchInfo, CommitInfo
 from pachlocal.storage.objects import hash_of
 
 
-class MemoryObjects:
+class MemoryObjects(Immediate):
     """Objects in a dict; counts what is put and got."""
 
     def __init__(self) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from io import BytesIO
 from itertools import pairwise
 
 import pytest
@@ -8,15 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pfs_builders import MemoryObjects, make_content
 
-from pachlocal.pfs.content import (
-    MAX_CHUNK,
-    MIN_CHUNK,
-    Content,
-    ContentWriter,
-    chunks_of,
-    concatenate,
-    read,
-)
+from pachlocal.pfs.content import Content, ContentWriter, chunks_of, concatenate, pour, read
+from pachlocal.pfs.cutting import MAX_CHUNK, MIN_CHUNK
 
 MIB = 1024 * 1024
 # Random bytes of a known seed: content-defined cuts need content, and tests need to be repeatable.
@@ -126,7 +120,53 @@ def test_an_edit_in_the_middle_of_a_large_file_stores_little() -> None:
 def test_a_writer_keeps_little_in_memory() -> None:
     objects = MemoryObjects()
     writer = ContentWriter(objects)
-    for start in range(0, len(LARGE), MIB):
-        writer.write(LARGE[start : start + MIB])
-        assert len(writer._tail) <= 2 * MAX_CHUNK
+    written = 0
+    for piece in [LARGE[:MIB], LARGE, LARGE[MIB:]]:
+        writer.write(piece)
+        written += len(piece)
+        assert written - sum(map(len, objects.stored.values())) <= 3 * MAX_CHUNK
     writer.finish()
+
+
+@settings(deadline=None, max_examples=10)
+@given(
+    size=st.sampled_from([0, 1, MIN_CHUNK, MIN_CHUNK + 1, 9 * MIB, 20 * MIB]),
+    most=st.integers(MIB // 2, 20 * MIB),
+    before=st.sampled_from([b"", b"a", LARGE[:MIB]]),
+)
+def test_a_file_that_is_read_has_the_same_content(size: int, most: int, before: bytes) -> None:
+    objects = MemoryObjects()
+    writer = ContentWriter(objects)
+    writer.write(before)
+    source = Slow(LARGE[:size], most)
+    while writer.read_from(source):
+        pass
+    assert writer.finish() == make_content(objects, before + LARGE[:size])
+
+
+class Slow:
+    """Gives less than is asked for."""
+
+    def __init__(self, data: bytes, most: int) -> None:
+        self._file = BytesIO(data)
+        self._most = most
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        return self._file.readinto(buffer[: self._most])
+
+
+@settings(deadline=None, max_examples=10)
+@given(size=st.sampled_from([0, 1, MIN_CHUNK, 9 * MIB]), offset=st.integers(0, 10 * MIB))
+@example(size=9 * MIB, offset=0)
+def test_what_is_poured_is_what_is_read(size: int, offset: int) -> None:
+    objects = MemoryObjects()
+    content = make_content(objects, LARGE[:size])
+    target = bytearray(max(size - offset, 0))
+
+    def write(position: int, data: bytes) -> None:
+        target[position : position + len(data)] = data
+
+    ends = list(pour(objects, content, offset, write))
+    assert bytes(target) == LARGE[:size][offset:]
+    assert ends == sorted(ends)
+    assert (ends or [0])[-1] == len(target)

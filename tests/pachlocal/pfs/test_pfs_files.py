@@ -4,6 +4,7 @@ import pytest
 from pfs_builders import branch, head, make_commit, make_repos
 
 from pachlocal.errors import ConflictError, InvalidArgumentError, NotFoundError
+from pachlocal.pfs import content
 from pachlocal.pfs import files as reading
 from pachlocal.pfs.filesystem import FileSystem
 from pachlocal.pfs.names import CommitName
@@ -86,7 +87,8 @@ def test_a_walk_begins_with_where_it_starts(files: FileSystem, commit: CommitInf
 
 def test_a_file_is_read_from_an_offset(files: FileSystem, commit: CommitInfo) -> None:
     def got(pattern: str, offset: int = 0) -> bytes:
-        return b"".join(reading.get_file(files.objects, commit, pattern, offset))
+        found = reading.find_file(files.objects, commit, pattern)
+        return b"".join(content.read(files.objects, found.content, offset))
 
     assert got("/a.csv") == got("/*.csv") == got("a.csv") == b"1,2"
     assert got("/a.csv", 2) == b"2"
@@ -101,10 +103,10 @@ def test_what_is_not_one_file_is_not_read(files: FileSystem, commit: CommitInfo)
         ("/dir", ConflictError, "cannot get directory or non-regular file. Use GetFileTAR instead"),
     ):
         with pytest.raises(kind) as caught:
-            reading.get_file(files.objects, commit, pattern)  # at once, not at the first byte
+            reading.find_file(files.objects, commit, pattern)
         assert str(caught.value) == text
     with pytest.raises(InvalidArgumentError, match="invalid glob"):
-        reading.get_file(files.objects, commit, "/[a")
+        reading.find_file(files.objects, commit, "/[a")
 
 
 def test_a_match_comes_with_all_below_it_and_each_path_once(
