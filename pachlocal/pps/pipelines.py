@@ -212,15 +212,15 @@ def _set_stopped(tx: Transaction, pipeline: PipelineInfo, *, stopped: bool) -> N
     )
 
 
-def report_image(tx: Transaction, pipeline: PipelineInfo, problem: str) -> None:
-    """Note whether the image of a pipeline's version can be run: it is crashing, or running again.
+def report_problem(tx: Transaction, pipeline: PipelineInfo, problem: str) -> None:
+    """Note what keeps a pipeline's version from running: it is crashing, or running again.
 
     A version that has been replaced meanwhile, and a stopped pipeline, have no say.
 
     Args:
         tx: The transaction.
         pipeline: Which, in the version that was tried.
-        problem: Why it can't be run; empty when it can.
+        problem: Why its image can't be run, or its port not be opened; empty when all is well.
     """
     state = PipelineState.CRASHING if problem else PipelineState.RUNNING
     tx.connection.execute(

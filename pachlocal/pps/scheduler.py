@@ -10,8 +10,10 @@ from pachlocal.pfs.filesystem import FileSystem
 from pachlocal.pps import jobs, pipelines
 from pachlocal.pps.batching import Door
 from pachlocal.pps.clock import Clock
+from pachlocal.pps.lasting import Setting
 from pachlocal.pps.logs import LogWriter
 from pachlocal.pps.pipelines import PipelineInfo
+from pachlocal.pps.problem import Problem
 from pachlocal.pps.runner import PipelineRunner
 from pachlocal.pps.spout import SpoutRunner
 from pachlocal.pps.workers import WorkerStatus
@@ -119,5 +121,7 @@ class Scheduler:
 
     def _start(self, info: PipelineInfo) -> PipelineRunner | SpoutRunner:
         if info.spec.spout:
-            return SpoutRunner(self._files, self._runtime, self._logs, info, self._peer)
+            problem = Problem(self._files, info)
+            setting = Setting(self._files, self._runtime, self._logs, info, self._peer, problem)
+            return SpoutRunner(setting)
         return PipelineRunner(self._files, self._runtime, self._logs, info, self._peer, self._door)

@@ -34,7 +34,7 @@ Folders: TypeAlias = Mapping[str, Mapping[str, bytes]]
 
 
 class WorkerSlot:
-    """A place for one worker of the runtime, opened for its first datum."""
+    """A place for one worker of the runtime, opened when something is to run in it."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class WorkerSlot:
         self._restarting = False
 
     def open(self) -> Worker:
-        """Return the worker, made at the first call.
+        """Return the worker, made unless it is open.
 
         Raises:
             ImageUnavailableError: The image can't run here; or the pipeline is being stopped.
@@ -123,6 +123,11 @@ class WorkerSlot:
         """End the worker for good; nothing may run in it."""
         with self._lock:
             self._closed = True
+        self.release()
+
+    def release(self) -> None:
+        """End the worker until it is opened anew; nothing may run in it."""
+        with self._lock:
             if self._worker is not None:
                 self._worker.close()
                 self._worker = None

@@ -9,7 +9,7 @@ from pachlocal.errors import ConflictError, InvalidArgumentError, UnsupportedErr
 from pachlocal.pfs import branches, commits, history
 from pachlocal.pfs.names import SPEC, BranchName, CommitName
 from pachlocal.pfs.records import OriginKind
-from pachlocal.pps import pipelines, spout
+from pachlocal.pps import lasting, pipelines
 from pachlocal.pps.logs import LogFilter, LogWriter
 from pachlocal.pps.spec import effective
 from pachlocal.pps.states import PipelineState
@@ -29,7 +29,7 @@ def make_spout(cmd: str = "pour", **more: Any) -> dict[str, Any]:
 @pytest.fixture
 def quick(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """A store whose spouts start again at once."""
-    monkeypatch.setattr(spout, "_PAUSES_S", (0.0,))
+    monkeypatch.setattr(lasting, "_PAUSES_S", (0.0,))
     return world
 
 
@@ -127,9 +127,9 @@ def test_a_program_that_ends_starts_again(quick: World) -> None:
     assert [(line.message, line.user, line.master) for line in lines] == [
         ("spout spawner started", False, True),
         ("drop 1", True, False),
-        ("the spout's program ended with exit code 7; it starts again in 0s", False, False),
+        ("the program ended with exit code 7; it starts again in 0s", False, False),
         ("drop 2", True, False),
-        ("the spout's program ended with exit code 7; it starts again in 0s", False, False),
+        ("the program ended with exit code 7; it starts again in 0s", False, False),
         ("drop 3", True, False),
     ]
 
@@ -202,4 +202,4 @@ def test_it_stays_what_it_is(world: World) -> None:
 
 
 def test_the_pauses_grow() -> None:
-    assert spout._PAUSES_S == (1, 2, 4, 8, 16, 32, 60)
+    assert lasting._PAUSES_S == (1, 2, 4, 8, 16, 32, 60)
