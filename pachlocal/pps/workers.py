@@ -60,6 +60,7 @@ class WorkerSlot:
             user=spec.transform.user,
             limits=spec.limits,
             requests=spec.requests,
+            port=spec.port,
         )
         self._secrets = secrets
         self._lock = threading.Lock()
@@ -73,6 +74,7 @@ class WorkerSlot:
 
         Raises:
             ImageUnavailableError: The image can't run here; or the pipeline is being stopped.
+            PortUnavailableError: The worker's port is another program's.
             FailedPreconditionError: A secret isn't there.
         """
         with self._lock:

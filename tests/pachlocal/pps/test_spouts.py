@@ -13,6 +13,7 @@ from pachlocal.pps import lasting, pipelines
 from pachlocal.pps.logs import LogFilter, LogWriter
 from pachlocal.pps.spec import effective
 from pachlocal.pps.states import PipelineState
+from pachlocal.runtime.contract import Port
 
 OUT = BranchName(repo("source"), "master")
 
@@ -183,12 +184,35 @@ def test_it_is_deleted_with_its_output(world: World) -> None:
     [
         ({"input": {"pfs": {"repo": "a", "glob": "/"}}}, InvalidArgumentError, "not have an input"),
         ({"autoscaling": True}, InvalidArgumentError, "autoscaling can't be used with spouts"),
-        ({"spout": {"service": {"internal_port": 1}}}, UnsupportedError, "needs a Pachyderm"),
+        (
+            {"spout": {"service": {}}},
+            InvalidArgumentError,
+            r"spout\.service\.internal_port is missing",
+        ),
+        (
+            {"spout": {"service": {"internal_port": 1}}, "parallelism_spec": {"constant": "2"}},
+            UnsupportedError,
+            "several workers",
+        ),
+        (
+            {"spout": {"service": {"internal_port": 1}}, "input": {"pfs": {"repo": "a"}}},
+            UnsupportedError,
+            "leave input out",
+        ),
     ],
 )
 def test_what_is_refused(more: dict[str, Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         effective(make_spout(**more))
+
+
+def test_its_program_is_reached_at_a_port(world: World) -> None:
+    world.runtime.programs["pour"] = wait
+    info = world.create(make_spout(spout={"service": {"internal_port": 80}}))
+    world.runtime.wait_until(lambda: len(world.runtime.runs) == 1)
+    assert info.spec.port == Port(80, 80, apart=False)
+    assert [spec.port for spec in world.runtime.opened] == [info.spec.port]
+    assert not info.spec.service
 
 
 def test_it_stays_what_it_is(world: World) -> None:
