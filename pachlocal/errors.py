@@ -10,7 +10,8 @@ PachError
 ├── DamagedStoreError        stored content is missing or isn't what its hash says
 ├── StoreLockedError         another daemon has the store
 ├── RuntimeUnavailableError  what the runtime asked for needs isn't there
-└── ImageUnavailableError    an image that the runtime can't run
+├── ImageUnavailableError    an image that the runtime can't run
+└── PortUnavailableError     a port of this machine that can't be had
 """
 
 from __future__ import annotations
@@ -62,3 +63,7 @@ class RuntimeUnavailableError(PachError):
 
 class ImageUnavailableError(PachError):
     """An image can't be run by the runtime in force."""
+
+
+class PortUnavailableError(PachError):
+    """A port of this machine can't be listened on: another program has it, or it is forbidden."""

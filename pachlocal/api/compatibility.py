@@ -60,6 +60,16 @@ A call that isn't served answers UNIMPLEMENTED with a sentence that says what to
   commit set when that commit was started and finished in one call.
 - **Lazy inputs are ordinary files**, not named pipes.
 - **Anybody may commit to a spout's output branch**, not just the spout.
+- **A service is reached at `127.0.0.1`**, port `external_port`, whatever its `type`. If one of its
+  ports isn't said it is the other. A port that is taken makes the pipeline `crashing`, with the
+  reason, and is tried again. Without Docker the program shares the machine's network: what listens
+  on all addresses there, and not on `127.0.0.1`, other machines reach too.
+- **A service's program starts again whenever it ends**, after a pause that grows from a second to a
+  minute. The real worker gives up after four failures, or one success.
+- **A service whose input isn't one datum fails that job.** On the real server the job runs for
+  ever, and nothing is served.
+- **A service goes on with the data that it has when a newer input failed.**
+- **A spout with a `service` has one worker and no input.** The real server gives it no data either.
 - **A secret can't be shown everywhere** without a container: not below a folder that the machine
   has itself, such as `/etc`.
 

@@ -124,7 +124,9 @@ def _read(connection: Connection, job: JobInfo) -> _Coming:
     pipeline = by_key(connection, job.pipeline, job.version)
     output = commits.by_key(connection, job.output)
     sources = dict(input_commits(connection, output, pipeline.spec.input))
-    oldest = jobs.next_unfinished(connection, job.pipeline, job.version)
+    oldest = None
+    if pipeline.spec.keeps_records:  # a service's job makes nothing
+        oldest = jobs.next_unfinished(connection, job.pipeline, job.version)
     return _Coming(
         job,
         pipeline,

@@ -168,14 +168,18 @@ def inputs_of(connection: Connection, job: JobInfo) -> set[int]:
     return {row["provenance_id"] for row in rows}
 
 
+def list_unfinished(connection: Connection, pipeline: int, version: int) -> Iterator[JobInfo]:
+    """Yield the jobs of a pipeline's version that have not ended, the oldest first."""
+    rows = connection.execute(
+        f"{_SELECT} WHERE j.pipeline_id = ? AND j.version = ? AND {IS_UNFINISHED} ORDER BY j.id",
+        (pipeline, version),
+    )
+    return map(_info, rows)
+
+
 def next_unfinished(connection: Connection, pipeline: int, version: int) -> JobInfo | None:
     """Return the oldest job of a pipeline's version that has not ended."""
-    row = connection.execute(
-        f"{_SELECT} WHERE j.pipeline_id = ? AND j.version = ? AND {IS_UNFINISHED}"
-        " ORDER BY j.id LIMIT 1",
-        (pipeline, version),
-    ).fetchone()
-    return _info(row) if row else None
+    return next(list_unfinished(connection, pipeline, version), None)
 
 
 def base_of(connection: Connection, job: JobInfo) -> JobInfo | None:

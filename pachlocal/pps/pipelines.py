@@ -112,6 +112,8 @@ def create(
         )
         if before.spec.output != spec.output:
             branches.clear_provenance(tx, before.spec.output)
+        if before.spec.keeps_records and not spec.keeps_records:
+            branches.clear_provenance(tx, before.spec.meta)
     key = _store(tx, objects, before, spec, user_spec, complete, reprocess=reprocess)
     if before is None or not before.stopped:
         _connect(tx, spec)
@@ -180,18 +182,15 @@ def _connect(tx: Transaction, spec: PipelineSpec) -> None:
 
     A spout's output is computed from no data: its program writes there as it likes.
     """
-    if spec.spout:
-        branches.create(tx, spec.output, provenance=[spec.versions])
-        return
     provenance = [*dict.fromkeys(input_.branch for input_ in pfs_inputs(spec.input)), spec.versions]
-    for branch in (spec.output, spec.meta):
+    for branch in (spec.output, spec.meta) if spec.keeps_records else (spec.output,):
         branches.create(tx, branch, provenance=provenance)
 
 
 def stop(tx: Transaction, objects: Reader, pipeline: PipelineInfo) -> None:
     """Cut a pipeline off from its inputs and end its jobs."""
     for branch in (pipeline.spec.output, pipeline.spec.meta):
-        if branches.find(tx.connection, branch) is not None:  # a spout has no meta branch
+        if branches.find(tx.connection, branch) is not None:  # spouts and services have no meta
             branches.clear_provenance(tx, branch)
     jobs.kill_unfinished(tx, objects, pipeline.key, "pipeline was stopped")
     _set_stopped(tx, pipeline, stopped=True)
@@ -212,15 +211,15 @@ def _set_stopped(tx: Transaction, pipeline: PipelineInfo, *, stopped: bool) -> N
     )
 
 
-def report_image(tx: Transaction, pipeline: PipelineInfo, problem: str) -> None:
-    """Note whether the image of a pipeline's version can be run: it is crashing, or running again.
+def report_problem(tx: Transaction, pipeline: PipelineInfo, problem: str) -> None:
+    """Note what keeps a pipeline's version from running: it is crashing, or running again.
 
     A version that has been replaced meanwhile, and a stopped pipeline, have no say.
 
     Args:
         tx: The transaction.
         pipeline: Which, in the version that was tried.
-        problem: Why it can't be run; empty when it can.
+        problem: Why its image can't be run, or its port not be opened; empty when all is well.
     """
     state = PipelineState.CRASHING if problem else PipelineState.RUNNING
     tx.connection.execute(

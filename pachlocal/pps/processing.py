@@ -9,10 +9,10 @@ from typing import TypeVar
 
 from pachlocal.errors import PachError
 from pachlocal.pfs.entries import Root
-from pachlocal.pps import layout
+from pachlocal.pps import layout, variables
 from pachlocal.pps.batching import Batch, Door
 from pachlocal.pps.datum_store import Stats
-from pachlocal.pps.datums import Datum, datum_id
+from pachlocal.pps.datums import Datum
 from pachlocal.pps.jobs import JobInfo
 from pachlocal.pps.pipelines import PipelineInfo
 from pachlocal.pps.states import DatumState
@@ -20,8 +20,6 @@ from pachlocal.runtime.contract import Invocation, Outcome, Worker
 from pachlocal.storage.objects import ObjectStore, ObjectWriter
 
 _T = TypeVar("_T")
-
-_OF_THE_JOB = frozenset(("PACH_JOB_ID", "PACH_OUTPUT_COMMIT_ID"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +95,7 @@ class Processor:
 
     def _try(self, datum: Datum, journal: Journal, attempt: int, objects: ObjectWriter) -> Result:
         spec = self.pipeline.spec
-        env = self._environment(datum)
+        env = {**self._common(), **variables.of_datum(datum)}
         journal.worker(f"beginning to process datum, try {attempt} of {spec.datum_tries}")
         laid, size_in = _timed(lambda: self._lay_out(datum, env))
         journal.worker("beginning to run user code")
@@ -142,7 +140,7 @@ class Processor:
 
     def _varying(self, env: Mapping[str, str]) -> frozenset[str]:
         """Return the variables that another job or datum has otherwise."""
-        return frozenset(env.keys() - self._common().keys() | _OF_THE_JOB)
+        return frozenset(env.keys() - self._common().keys() | variables.OF_THE_JOB)
 
     def _run(
         self,
@@ -183,32 +181,9 @@ class Processor:
         good = outcome.error is None and outcome.exit_code == 0
         return DatumState.RECOVERED if good else DatumState.FAILED
 
-    def _environment(self, datum: Datum) -> dict[str, str]:
-        """Return the variables that a command gets, the datum's own last: they win."""
-        env = {**self._common(), "PACH_DATUM_ID": datum_id(datum).hex()}
-        for file in datum:
-            name = file.input.name
-            env[name] = f"/pfs/{name}{file.path.rstrip('/')}"
-            env[f"{name}_COMMIT"] = file.commit.name.id
-            if file.join_key:
-                env[f"PACH_DATUM_{name}_JOIN_ON"] = file.join_key
-            if file.group_key:
-                env[f"PACH_DATUM_{name}_GROUP_BY"] = file.group_key
-        return env
-
     def _common(self) -> dict[str, str]:
         """Return the variables that are the same for all datums of the job."""
-        spec = self.pipeline.spec
-        return {
-            **spec.transform.env,
-            **self.peer,
-            "PACH_IN_WORKER": "true",
-            "PACH_JOB_ID": self.job.id,
-            "PACH_OUTPUT_COMMIT_ID": self.job.id,
-            "PPS_PROJECT_NAME": spec.project,
-            "PPS_PIPELINE_NAME": spec.name,
-            "PPS_SPEC_COMMIT": self.pipeline.spec_commit,
-        }
+        return variables.of_job(self.pipeline, self.peer, self.job)
 
 
 class _LastLine:

@@ -8,14 +8,15 @@ import threading
 from collections.abc import Callable, Mapping
 
 from pachlocal.errors import ImageUnavailableError, NotFoundError, PachError
-from pachlocal.pfs import commits
 from pachlocal.pfs.filesystem import FileSystem
-from pachlocal.pps import jobs, pipelines, secrets
+from pachlocal.pps import jobs, secrets
 from pachlocal.pps.batching import Door
 from pachlocal.pps.job_run import Crew, JobRun
 from pachlocal.pps.jobs import JobInfo
 from pachlocal.pps.logs import LogLine, LogWriter
 from pachlocal.pps.pipelines import PipelineInfo
+from pachlocal.pps.problem import Problem
+from pachlocal.pps.readiness import Readiness, look_at_inputs
 from pachlocal.pps.states import JobState
 from pachlocal.pps.workers import Folders, WorkerSlot, WorkerStatus
 from pachlocal.runtime.contract import Runtime
@@ -41,7 +42,7 @@ class PipelineRunner:
         self._files = files
         self._runtime = runtime
         self._ready = False  # whether the image was there when last tried
-        self._problem = pipeline.reason  # what the pipeline's state says
+        self._problem = Problem(files, pipeline)
         self._stopping = threading.Event()
         self._slots = tuple(
             WorkerSlot(runtime, pipeline, number, self._secret_folders)
@@ -114,17 +115,11 @@ class PipelineRunner:
         try:
             self._runtime.prepare(self.pipeline.spec.transform.image, given_up)
         except ImageUnavailableError as error:
-            self._report(str(error))
+            self._problem.report(str(error))
             raise
         if not given_up():
-            self._report("")
+            self._problem.report("")
             self._ready = True
-
-    def _report(self, problem: str) -> None:
-        if problem != self._problem:
-            with self._files.transaction() as tx:
-                pipelines.report_image(tx, self.pipeline, problem)
-            self._problem = problem
 
     def _attempt(self, job: JobInfo) -> bool:
         """Bring a job as far as it goes; False when it has to wait for its inputs."""
@@ -142,23 +137,9 @@ class PipelineRunner:
             return self._fail(job, f"internal error: {error!r}")
 
     def _advance(self, job: JobInfo) -> bool:
-        if job.state is JobState.CREATED:
-            with self._files.transaction() as tx:
-                jobs.set_state(tx, job, JobState.STARTING)
-        with self._files.snapshot() as connection:
-            output = commits.by_key(connection, job.output)
-            sources = [
-                commits.by_key(connection, commits.key_of(connection, name))
-                for name in output.provenance
-            ]
-        failed = [str(source.name.repo) for source in sources if source.error]
-        if failed:
-            reason = f"inputs {', '.join(failed)} failed"
-            with self._files.transaction() as tx:
-                jobs.end_without_output(tx, self._files.objects, job, JobState.UNRUNNABLE, reason)
-            return True
-        if any(source.finished is None for source in sources):
-            return False
+        readiness = look_at_inputs(self._files, job)
+        if readiness is not Readiness.RUN:
+            return readiness is not Readiness.WAIT
         if not self._ready:
             self._prepare(lambda: self._stopping.is_set() or self._is_ended(job))
         if self._ready:
@@ -173,7 +154,7 @@ class PipelineRunner:
         try:
             JobRun(self._crew, job).run()
         except ImageUnavailableError as error:  # no worker could be opened
-            self._report(str(error))
+            self._problem.report(str(error))
             raise
 
     def _is_ended(self, job: JobInfo) -> bool:

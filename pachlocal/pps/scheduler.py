@@ -5,19 +5,25 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping
+from typing import TypeAlias
 
 from pachlocal.pfs.filesystem import FileSystem
 from pachlocal.pps import jobs, pipelines
 from pachlocal.pps.batching import Door
 from pachlocal.pps.clock import Clock
+from pachlocal.pps.lasting import Setting
 from pachlocal.pps.logs import LogWriter
 from pachlocal.pps.pipelines import PipelineInfo
+from pachlocal.pps.problem import Problem
 from pachlocal.pps.runner import PipelineRunner
+from pachlocal.pps.service import ServiceRunner
 from pachlocal.pps.spout import SpoutRunner
 from pachlocal.pps.workers import WorkerStatus
 from pachlocal.runtime.contract import Runtime
 
 _log = logging.getLogger(__name__)
+
+Runner: TypeAlias = PipelineRunner | SpoutRunner | ServiceRunner
 
 _RETRY_S = 1.0  # when the store can't be read
 
@@ -46,7 +52,7 @@ class Scheduler:
         self._logs = logs
         self._peer: Mapping[str, str] = {}
         self._closing = threading.Event()
-        self._runners: dict[tuple[int, int], PipelineRunner | SpoutRunner] = {}
+        self._runners: dict[tuple[int, int], Runner] = {}
         self._clock = Clock(files)
         self._thread = threading.Thread(target=self._run, name="scheduler")
         files.before_commit.append(jobs.create_for_new_commits)
@@ -117,7 +123,11 @@ class Scheduler:
             if key not in self._runners:
                 self._runners[key] = self._start(info)
 
-    def _start(self, info: PipelineInfo) -> PipelineRunner | SpoutRunner:
-        if info.spec.spout:
-            return SpoutRunner(self._files, self._runtime, self._logs, info, self._peer)
-        return PipelineRunner(self._files, self._runtime, self._logs, info, self._peer, self._door)
+    def _start(self, info: PipelineInfo) -> Runner:
+        if info.spec.keeps_records:
+            return PipelineRunner(
+                self._files, self._runtime, self._logs, info, self._peer, self._door
+            )
+        problem = Problem(self._files, info)
+        setting = Setting(self._files, self._runtime, self._logs, info, self._peer, problem)
+        return SpoutRunner(setting) if info.spec.spout else ServiceRunner(setting)

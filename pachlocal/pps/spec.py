@@ -24,9 +24,10 @@ from pachlocal.pfs.names import (
     validate_name,
 )
 from pachlocal.pps.inputs import CombinedInput, Input, Json, Owner, complete_input, parse_input
+from pachlocal.pps.ports import complete_service, port_of
 from pachlocal.pps.resources import resources
 from pachlocal.pps.secrets import SecretMount
-from pachlocal.runtime.contract import Resources
+from pachlocal.runtime.contract import Port, Resources
 
 MAX_PIPELINE_NAME = 51
 DEFAULT_DATUM_TRIES = 3
@@ -38,7 +39,6 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)s")
 
 # What a cluster does and one machine doesn't yet: field, and what to do instead.
 _UNSERVED = {
-    "service": "run the service beside pachlocal and let it read with `get file`",
     "egress": "take the result out with `get file -r`",
     "s3_out": "write to /pfs/out",
     "tf_job": "train inside the transform",
@@ -75,6 +75,8 @@ class PipelineSpec:
         workers: How many datums run side by side.
         input: What it runs on; a spout's is empty.
         spout: Whether its program runs on, and puts files into the output by itself.
+        service: Whether its program runs on, and serves the input's one datum.
+        port: Where users reach its program, if anywhere.
         output_branch: Where the results go.
         datum_tries: How often a datum is tried before it has failed.
         datum_timeout_s: Seconds a try may take; None for no limit.
@@ -92,6 +94,8 @@ class PipelineSpec:
     workers: int
     input: Input
     spout: bool
+    service: bool
+    port: Port | None
     output_branch: str
     datum_tries: int
     datum_timeout_s: float | None
@@ -115,6 +119,11 @@ class PipelineSpec:
     def meta(self) -> BranchName:
         """The branch of the datums' records."""
         return BranchName(self.repo.of_type(META), "master")
+
+    @property
+    def keeps_records(self) -> bool:
+        """Whether there are records of its datums."""
+        return not (self.spout or self.service)
 
     @property
     def versions(self) -> BranchName:
@@ -151,10 +160,10 @@ def effective(user_spec: Json, now: int | None = None) -> Json:
         if field in spec:
             raise UnsupportedError(f"{field} needs a Pachyderm cluster; here: {instead}")
     _check_transform(spec)
+    spec.setdefault("parallelism_spec", {}).setdefault("constant", "1")
     _complete_work(spec, Owner(project, name, time.time_ns() if now is None else now))
     spec.setdefault("output_branch", "master")
     validate_name(spec["output_branch"])
-    spec.setdefault("parallelism_spec", {}).setdefault("constant", "1")
     spec.setdefault("datum_tries", str(DEFAULT_DATUM_TRIES))
     if int(spec["datum_tries"]) < 0:
         raise InvalidArgumentError("datum_tries must not be negative")
@@ -199,6 +208,8 @@ def parse(spec: Json) -> PipelineSpec:
         workers=max(1, int(spec["parallelism_spec"]["constant"])),
         input=parse_input(spec["input"]) if spec.get("input") else CombinedInput("union", ()),
         spout="spout" in spec,
+        service="service" in spec,
+        port=port_of(spec),
         output_branch=spec["output_branch"],
         datum_tries=max(1, int(spec["datum_tries"])),
         datum_timeout_s=_seconds(spec.get("datum_timeout")),
@@ -224,20 +235,38 @@ def _check_transform(spec: Json) -> None:
 
 
 def _complete_work(spec: Json, owner: Owner) -> None:
-    """Complete what a pipeline works on."""
+    """Complete what a pipeline works on, and where it is reached."""
     if "spout" in spec:
         _check_spout(spec)
     elif not spec.get("input"):
         raise InvalidArgumentError("no input set")
     else:
         complete_input(spec["input"], owner)
+    if "service" in spec:
+        _check_service(spec)
+
+
+def _check_service(spec: Json) -> None:
+    if "spout" in spec:
+        raise InvalidArgumentError("only one of pipeline.service or pipeline.spout can be set")
+    complete_service(spec["service"], "service")
+    if int(spec["parallelism_spec"]["constant"]) != 1:
+        raise InvalidArgumentError("services can only be run with a constant parallelism of 1")
+    if spec["transform"].get("datum_batching"):
+        raise InvalidArgumentError("a service has one datum, which can't come in batches")
 
 
 def _check_spout(spec: Json) -> None:
-    if spec["spout"].get("service"):
-        raise UnsupportedError(
-            "spout.service needs a Pachyderm cluster; here: have the program listen by itself"
-        )
+    if "service" in spec["spout"]:
+        complete_service(spec["spout"]["service"], "spout.service")
+        if int(spec["parallelism_spec"]["constant"]) > 1:
+            raise UnsupportedError(
+                "spout.service with several workers needs a Pachyderm cluster; here: one can listen"
+            )
+        if spec.get("input"):
+            raise UnsupportedError(
+                "the real server gives a spout no data of its input; here: leave input out"
+            )
     if spec.get("input"):
         raise InvalidArgumentError("spout pipelines (without a service) must not have an input")
     if spec.get("autoscaling"):

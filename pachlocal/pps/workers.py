@@ -34,7 +34,7 @@ Folders: TypeAlias = Mapping[str, Mapping[str, bytes]]
 
 
 class WorkerSlot:
-    """A place for one worker of the runtime, opened for its first datum."""
+    """A place for one worker of the runtime, opened when something is to run in it."""
 
     def __init__(
         self,
@@ -60,6 +60,7 @@ class WorkerSlot:
             user=spec.transform.user,
             limits=spec.limits,
             requests=spec.requests,
+            port=spec.port,
         )
         self._secrets = secrets
         self._lock = threading.Lock()
@@ -69,10 +70,11 @@ class WorkerSlot:
         self._restarting = False
 
     def open(self) -> Worker:
-        """Return the worker, made at the first call.
+        """Return the worker, made unless it is open.
 
         Raises:
             ImageUnavailableError: The image can't run here; or the pipeline is being stopped.
+            PortUnavailableError: The worker's port is another program's.
             FailedPreconditionError: A secret isn't there.
         """
         with self._lock:
@@ -123,6 +125,11 @@ class WorkerSlot:
         """End the worker for good; nothing may run in it."""
         with self._lock:
             self._closed = True
+        self.release()
+
+    def release(self) -> None:
+        """End the worker until it is opened anew; nothing may run in it."""
+        with self._lock:
             if self._worker is not None:
                 self._worker.close()
                 self._worker = None

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+LOOPBACK = "127.0.0.1"
+"""Where ports are opened: no other machine reaches them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
@@ -61,6 +64,22 @@ class Resources:
 
 
 @dataclass(frozen=True, slots=True)
+class Port:
+    """How users reach a program that listens.
+
+    Attributes:
+        internal: The TCP port that the program listens on.
+        external: The TCP port of 127.0.0.1 that leads there.
+        apart: Whether the program may have a network of its own, in which it can listen on any
+            port and doesn't reach the daemon.
+    """
+
+    internal: int
+    external: int
+    apart: bool
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerSpec:
     """What a worker is made for.
 
@@ -71,6 +90,7 @@ class WorkerSpec:
         limits: The most that it may use. A runtime without a way to hold it to that ignores it.
         requests: What it gets when the machine is busy; as far as a runtime can see to that.
         secrets: Folders that it shows, by their path: files by name, which nobody else may read.
+        port: How users reach its program, for as long as the worker is open; None if they don't.
     """
 
     name: str
@@ -79,6 +99,7 @@ class WorkerSpec:
     limits: Resources = Resources()
     requests: Resources = Resources()
     secrets: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict, repr=False)
+    port: Port | None = None
 
 
 class Worker(Protocol):
@@ -126,4 +147,5 @@ class Runtime(Protocol):
 
         Raises:
             ImageUnavailableError: The image can't be run here; the message says why.
+            PortUnavailableError: Its port is another program's.
         """

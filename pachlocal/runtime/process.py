@@ -14,12 +14,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pachlocal.errors import ImageUnavailableError
+from pachlocal.errors import ImageUnavailableError, PachError
 
 from .contract import WorkerSpec
 from .environment import interpreter_environment
 from .folders import WorkerFolder, prepare_scratch
 from .launch import Isolation, Launcher, LauncherError, LauncherSetup
+from .ports import Ports
 from .private import lay_out_for_root
 from .stages import folder_of
 from .worker import ProcessWorker
@@ -61,6 +62,7 @@ class ProcessRuntime:
         self._warm = warm
         self._probing = threading.Lock()
         self._probed: _Isolated | None = None
+        self._ports = Ports()
         prepare_scratch(self._scratch)
 
     def describe(self) -> str:
@@ -82,11 +84,12 @@ class ProcessRuntime:
     def open_worker(self, spec: WorkerSpec) -> ProcessWorker:
         """Make a worker for an image; see `Runtime.open_worker`.
 
-        Commands run as the daemon's own user, without limits.
+        Commands run as the daemon's own user, without limits, in the machine's own network.
 
         Raises:
             ImageUnavailableError: The folder that the image is built from isn't there; or a secret
                 can't be shown where it is asked for.
+            PortUnavailableError: Its port is another program's.
             InvalidArgumentError: The name is not fit for a file name.
             FileExistsError: There is a worker of this name.
         """
@@ -95,10 +98,13 @@ class ProcessRuntime:
         folder = WorkerFolder(self._scratch, spec.name)
         try:
             secrets = lay_out_for_root(folder.secrets, spec.secrets)
-        except ImageUnavailableError:
+            port = self._ports.open(spec.port, spec.name) if spec.port else None
+        except PachError:
             folder.remove()
             raise
-        return ProcessWorker(folder, stage, isolation, self._env, secrets, warm=self._warm)
+        return ProcessWorker(
+            folder, stage, isolation, self._env, secrets, warm=self._warm, port=port
+        )
 
     def _stage_of(self, image: str) -> Path | None:
         stage = folder_of(self._stages, image)

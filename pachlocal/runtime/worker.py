@@ -6,6 +6,7 @@ import os
 import select
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,6 +41,7 @@ class ProcessWorker:
         secrets: Mapping[str, Path] | None = None,
         *,
         warm: bool = True,
+        port: ExitStack | None = None,
     ) -> None:
         """Set it up in a folder that it owns from here on.
 
@@ -50,8 +52,10 @@ class ProcessWorker:
             env: What commands inherit.
             secrets: Further folders that they see, by their path.
             warm: Whether to keep interpreters loaded for commands that allow it.
+            port: What has opened the port that users reach its commands at, to be closed with it.
         """
         self._warm = warm
+        self._port = port or ExitStack()
         self._folder = folder
         self._default_dir = "/pfs" if stage is None else "/code"
         binds = {"/pfs": folder.pfs} | ({} if stage is None else {"/code": stage})
@@ -100,6 +104,7 @@ class ProcessWorker:
         """End a running command and the launcher, and remove the folders. Twice is once."""
         if self._turns.close():
             self._end_launcher()
+            self._port.close()
             self._folder.remove()
 
     def _run(self, invocation: Invocation, on_line: Callable[[str], None]) -> Outcome:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from walkthrough.lines import wait_for_line
 from walkthrough.machine import Daemon
 from walkthrough.steps import STEPS, Step
 from walkthrough.walk import Walk
@@ -173,6 +176,23 @@ def test_a_daemon_that_was_killed_takes_its_job_up_again(machine: Machine) -> No
     sleeper.wake()
     assert machine.job()["state"] == "JOB_SUCCESS"
     assert machine.daemon.pachctl("get", "file", "p@master:b") == "content\n"
+
+
+def test_a_service_is_reached_and_serves_new_data(machine: Machine, images: Any) -> None:
+    image = images.make("USER 1234:1234", applets=f"{busybox.APPLETS} httpd")
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    script = "httpd -p 80 -h /pfs/data; echo it serves; sleep 1000"
+    service = {"internal_port": 80, "external_port": port}
+    machine.make("create", ["sh", "-c", script], image=image, service=service)
+    for count, content in enumerate(("content\n", "more\n"), start=1):
+        if count > 1:
+            machine.daemon.pachctl("put", "file", "data@master:a", stdin=content)
+        wait_for_line(machine.daemon, "p", "it serves", count)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/a", timeout=20) as answer:
+            assert answer.read().decode() == content
+    machine.daemon.pachctl("delete", "pipeline", "p")
 
 
 @pytest.fixture(scope="module")

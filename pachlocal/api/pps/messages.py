@@ -22,6 +22,7 @@ from pachlocal.pps.plan import input_commits
 from pachlocal.pps.states import DatumState, PipelineState
 from pachlocal.pps.workers import WorkerStatus
 from pachlocal.proto import pfs_pb2, pps_pb2
+from pachlocal.runtime.contract import LOOPBACK
 from pachlocal.storage.database import Connection
 
 _IDLE = (PipelineState.PAUSED, PipelineState.CRASHING)  # without workers
@@ -78,6 +79,7 @@ _JOB_FIELDS = [
 
 _TRANSFORM = pps_pb2.PipelineInfo.PIPELINE_TYPE_TRANSFORM
 _SPOUT = pps_pb2.PipelineInfo.PIPELINE_TYPE_SPOUT
+_SERVICE = pps_pb2.PipelineInfo.PIPELINE_TYPE_SERVICE
 _IDLE = (PipelineState.PAUSED, PipelineState.STANDBY)
 
 
@@ -118,7 +120,7 @@ class Messages:
             reason=info.reason,
             last_job_state=pps_pb2.JobState.ValueType(newest.state if newest else 0),
             parallelism=spec.workers,
-            type=_SPOUT if spec.spout else _TRANSFORM,
+            type=_SPOUT if spec.spout else _SERVICE if spec.service else _TRANSFORM,
             user_spec_json=json.dumps(info.user_spec),
             effective_spec_json=json.dumps(info.effective_spec),
             metadata=info.metadata,
@@ -133,6 +135,8 @@ class Messages:
                     workers_available=0 if info.state in _IDLE else len(workers),
                 )
             )
+            if spec.service and not info.stopped:
+                message.details.service.ip = LOOPBACK
         return message
 
     def job(

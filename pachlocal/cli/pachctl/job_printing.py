@@ -151,6 +151,7 @@ def print_job(info: pps_pb2.JobInfo, full_timestamps: bool) -> None:
     print(f"Restarts: {info.restart}")
     print(f"ParallelismSpec: {workers_wanted(details.parallelism_spec)}")
     print_resources(details)
+    print_service(details)
     print(f"Input: {plain_json(details.input)}")
     print(f"Transform: {plain_json(details.transform)}")
     if info.HasField("output_commit"):
@@ -201,6 +202,18 @@ def print_resources(details: pps_pb2.JobInfo.Details | pps_pb2.PipelineInfo.Deta
         print(f"  Memory: {spec.memory}")
         if spec.HasField("gpu"):
             print(f"  GPU:\n    Type: {spec.gpu.type}\n    Number: {spec.gpu.number}")
+
+
+def print_service(details: pps_pb2.JobInfo.Details | pps_pb2.PipelineInfo.Details) -> None:
+    """Print where the program is reached, if it is a service."""
+    service = details.spout.service if details.HasField("spout") else details.service
+    if not service.ByteSize():
+        return
+    print("Service:")
+    if service.ip:
+        print(f"  IP: {service.ip}")
+    print(f"  InternalPort: {service.internal_port}")
+    print(f"  ExternalPort: {service.external_port}")
 
 
 def print_egress(details: pps_pb2.JobInfo.Details | pps_pb2.PipelineInfo.Details) -> None:

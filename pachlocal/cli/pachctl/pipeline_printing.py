@@ -11,6 +11,7 @@ from pachlocal.cli.pachctl.job_printing import (
     limit,
     print_egress,
     print_resources,
+    print_service,
     workers_wanted,
 )
 from pachlocal.cli.pachctl.printing import moment, paint, plain_json, seconds_of
@@ -111,6 +112,7 @@ def print_pipeline(info: pps_pb2.PipelineInfo, full_timestamps: bool) -> None:
     print(f"Stopped: {'true' if info.stopped else 'false'}")
     print(f"Parallelism Spec: {workers_wanted(details.parallelism_spec)}")
     print_resources(details)
+    print_service(details)
     print(f"Datum Timeout: {limit(details, 'datum_timeout')}")
     print(f"Job Timeout: {limit(details, 'job_timeout')}")
     print(f"Input: {plain_json(details.input) if details.HasField('input') else ''}")

@@ -17,6 +17,8 @@ from typing import Any
 import docker
 import requests
 
+from ..contract import LOOPBACK
+
 _TIMEOUT_S = 60.0  # of one call; Docker on a busy disk takes its time
 _CONFLICT, _NOT_FOUND = 409, 404
 _NANO = 1_000_000_000
@@ -60,6 +62,8 @@ class ContainerSetup:
         memory: The most bytes that it may use.
         cpu_weight: Cores that it gets when others want them too.
         memory_kept: Bytes that it gets when others want them too.
+        published: A port of 127.0.0.1, and the container's port that it leads to: the container has
+            a network of its own then. None for the machine's network.
     """
 
     name: str
@@ -72,6 +76,7 @@ class ContainerSetup:
     memory: int | None = None
     cpu_weight: float | None = None
     memory_kept: int | None = None
+    published: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +186,14 @@ class Engine:
             limits["cpu_shares"] = max(_MIN_SHARES, int(setup.cpu_weight * _SHARES_PER_CPU))
         if setup.memory_kept is not None:
             limits["mem_reservation"] = setup.memory_kept
+        network: dict[str, Any] = {
+            "network_mode": "host"
+        }  # the daemon's address is the same inside
+        ports: list[int] = []
+        if setup.published is not None:
+            outside, inside = setup.published
+            network = {"port_bindings": {inside: (LOOPBACK, outside)}}
+            ports = [inside]
         mounts = [
             docker.types.Mount(target, str(source), type="bind")
             for target, source in setup.binds.items()
@@ -189,11 +202,10 @@ class Engine:
             host = self._api.create_host_config(
                 init=True,  # reaps what the user's programs leave
                 mounts=mounts,
-                # So that the daemon's address is the same in the container as outside.
-                network_mode="host",
                 # With SELinux a container may not see folders of the machine otherwise.
                 security_opt=["label=disable"],
                 userns_mode=self._user_namespace,
+                **network,
                 **limits,
             )
             created = self._api.create_container(
@@ -203,6 +215,7 @@ class Engine:
                 entrypoint=list(setup.holder),
                 command=[],
                 user=setup.user or None,
+                ports=ports,
                 stdin_open=True,  # and closed with the one connection that `hold` makes
                 host_config=host,
             )

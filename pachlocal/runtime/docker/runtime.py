@@ -1,20 +1,23 @@
 """The docker runtime: one long-lived container a worker, commands run in it.
 
 A command costs what `docker exec` costs, a seventh of what `docker run` does. Containers use the
-machine's network, so that the daemon's address is the same inside as outside. The image's
-entrypoint is not used, as on the real server.
+machine's network, so that the daemon's address is the same inside as outside; only a program that
+listens has a network of its own, where it may do without the daemon. The image's entrypoint is not
+used, as on the real server.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from pachlocal.errors import ImageUnavailableError, RuntimeUnavailableError
 
 from ..contract import WorkerSpec
 from ..folders import WorkerFolder, prepare_scratch
+from ..ports import Ports
 from ..private import lay_out
 from .access import access_to
 from .container import HOLDER, Container
@@ -51,6 +54,7 @@ class DockerRuntime:
                 f"Docker does not answer: {error}; start it, or use --runtime process"
             ) from error
         self._images = Images(self._engine)
+        self._ports = Ports()
         prepare_scratch(self._scratch)
         self._scratch.chmod(0o700)  # what is in it may be writable for all
 
@@ -71,6 +75,7 @@ class DockerRuntime:
 
         Raises:
             ImageUnavailableError: The image isn't here, or no container of it starts.
+            PortUnavailableError: Its port is another program's.
             InvalidArgumentError: The name is not fit for a file name.
             FileExistsError: There is a worker of this name.
         """
@@ -89,14 +94,33 @@ class DockerRuntime:
             memory=spec.limits.memory,
             cpu_weight=spec.requests.cpu,
             memory_kept=spec.requests.memory,
+            published=_published(spec),
         )
-        try:
-            container = Container(self._engine, setup)
-        except EngineError as error:
-            folder.remove()
-            raise ImageUnavailableError(f"image {spec.image} does not start: {error}") from error
-        return DockerWorker(self._engine, folder, container, access, spec.limits.memory)
+        with ExitStack() as stack:
+            stack.callback(folder.remove)
+            port = stack.enter_context(self._open_port(spec))
+            try:
+                container = Container(self._engine, setup)
+            except EngineError as error:
+                raise ImageUnavailableError(
+                    f"image {spec.image} does not start: {error}"
+                ) from error
+            stack.pop_all()
+        return DockerWorker(self._engine, folder, container, access, spec.limits.memory, port)
+
+    def _open_port(self, spec: WorkerSpec) -> ExitStack:
+        if spec.port is None:
+            return ExitStack()
+        if spec.port.apart:  # Docker itself listens
+            return self._ports.reserve(spec.port.external, spec.name)
+        return self._ports.open(spec.port, spec.name)
 
     def close(self) -> None:
         """Close the connection to Docker; all workers must have been closed."""
         self._engine.close()
+
+
+def _published(spec: WorkerSpec) -> tuple[int, int] | None:
+    if spec.port is None or not spec.port.apart:
+        return None
+    return spec.port.external, spec.port.internal

@@ -8,6 +8,7 @@ import select
 import socket
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from ..contract import Invocation, Outcome
@@ -49,6 +50,7 @@ class DockerWorker:
         container: Container,
         access: Access,
         memory: int | None,
+        port: ExitStack,
     ) -> None:
         """Set it up; the folder and the container are its own from here on.
 
@@ -58,12 +60,14 @@ class DockerWorker:
             container: Where its commands run.
             access: How they get at `/pfs`.
             memory: The container's limit of memory in bytes, if it has one.
+            port: What has opened the port that users reach its commands at, to be closed with it.
         """
         self._engine = engine
         self._folder = folder
         self._container = container
         self._access = access
         self._memory = memory
+        self._port = port
         self._turns = Turns()
 
     @property
@@ -101,6 +105,7 @@ class DockerWorker:
                 with contextlib.suppress(EngineError):
                     self._container.remove()
             finally:
+                self._port.close()
                 self._folder.remove()
 
     def _run(self, invocation: Invocation, on_line: Callable[[str], None]) -> Outcome:

@@ -131,12 +131,14 @@ class FakeRuntime:
         root: Where workers have their folders.
         programs: What a command's first word runs.
         runs: All runs, in the order in which they began.
+        opened: What workers were made for, in that order.
         changed: Notified when a run begins or is killed, and by tests.
     """
 
     root: Path
     programs: dict[str, Program] = field(default_factory=lambda: {"copy": copy, "fail": fail})
     runs: list[Run] = field(default_factory=list)
+    opened: list[WorkerSpec] = field(default_factory=list)
     changed: threading.Condition = field(default_factory=threading.Condition)
     open_flags: set[str] = field(default_factory=set)
 
@@ -149,6 +151,7 @@ class FakeRuntime:
     def open_worker(self, spec: WorkerSpec) -> FakeWorker:
         pfs = self.root / spec.name
         pfs.mkdir(parents=True)
+        self.opened.append(spec)
         return FakeWorker(self, spec.name, pfs)
 
     def close(self) -> None:

@@ -209,3 +209,14 @@ def test_many_reasons_are_put_together(two: World) -> None:
     assert counts([found]) == {"result": {"run": 60, "skip": 2}}
     assert sum(count for fate, _, count in found.reasons if fate is Fate.RUN) == 60
     assert len(found.reasons) <= 53
+
+
+def test_a_service_s_job_makes_nothing_that_a_plan_could_miss(world: World) -> None:
+    world.runtime.programs["serve"] = lambda run: run.wait_until(lambda: False)
+    world.make_repos("data")
+    world.put("data", {"/a": b"1"})
+    spec = make_spec("web", pfs_input("data", "/"), "serve", service={"internal_port": 80})
+    world.create(spec)
+    world.runtime.wait_until(lambda: len(world.runtime.runs) == 1)
+    [found] = plan_put(world, "data", {"/a": b"2"})
+    assert (found.counts[Fate.RUN], found.notes) == (1, ())

@@ -131,7 +131,7 @@ def test_a_version_that_was_replaced_and_a_stopped_pipeline_have_no_say(world: W
     old = world.create(SPEC)
 
     def report(tx: Transaction) -> None:
-        pipelines.report_image(tx, old, "late news")
+        pipelines.report_problem(tx, old, "late news")
 
     world.create(SPEC, update=True)
     with world.files.transaction() as tx:
@@ -139,5 +139,5 @@ def test_a_version_that_was_replaced_and_a_stopped_pipeline_have_no_say(world: W
     assert said(world) == RUNNING
     with world.files.transaction() as tx:
         pipelines.stop(tx, world.files.objects, world.pipeline("p"))
-        pipelines.report_image(tx, world.pipeline("p"), "late news")
+        pipelines.report_problem(tx, world.pipeline("p"), "late news")
     assert said(world) == (PipelineState.PAUSED, "")

@@ -64,7 +64,7 @@ def test_a_spec_that_cannot_be_right_is_refused_by_its_field(
     assert text in str(caught.value)
 
 
-@pytest.mark.parametrize("field", ["spout", "service", "egress", "s3_out", "tf_job"])
+@pytest.mark.parametrize("field", ["spout", "egress", "s3_out", "tf_job"])
 def test_what_needs_a_cluster_is_refused_with_a_way_out(field: str) -> None:
     with pytest.raises(PachError, match=field):
         effective(make_spec("p", DATA, **{field: {"x": 1}}))

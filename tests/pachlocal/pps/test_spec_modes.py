@@ -65,7 +65,6 @@ def test_datum_sets_are_accepted(world: World) -> None:
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ({"service": {"internal_port": 80}}, "service needs a Pachyderm cluster; here: run"),
         ({"egress": {"URL": "s3://bucket"}}, "egress needs a Pachyderm cluster; here: take"),
         ({"s3_out": True}, "s3_out needs a Pachyderm cluster; here: write to /pfs/out"),
         ({"tf_job": {"tf_job": "{}"}}, "tf_job needs a Pachyderm cluster"),

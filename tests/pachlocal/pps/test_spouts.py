@@ -9,10 +9,11 @@ from pachlocal.errors import ConflictError, InvalidArgumentError, UnsupportedErr
 from pachlocal.pfs import branches, commits, history
 from pachlocal.pfs.names import SPEC, BranchName, CommitName
 from pachlocal.pfs.records import OriginKind
-from pachlocal.pps import pipelines, spout
+from pachlocal.pps import lasting, pipelines
 from pachlocal.pps.logs import LogFilter, LogWriter
 from pachlocal.pps.spec import effective
 from pachlocal.pps.states import PipelineState
+from pachlocal.runtime.contract import Port
 
 OUT = BranchName(repo("source"), "master")
 
@@ -29,7 +30,7 @@ def make_spout(cmd: str = "pour", **more: Any) -> dict[str, Any]:
 @pytest.fixture
 def quick(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """A store whose spouts start again at once."""
-    monkeypatch.setattr(spout, "_PAUSES_S", (0.0,))
+    monkeypatch.setattr(lasting, "_PAUSES_S", (0.0,))
     return world
 
 
@@ -127,9 +128,9 @@ def test_a_program_that_ends_starts_again(quick: World) -> None:
     assert [(line.message, line.user, line.master) for line in lines] == [
         ("spout spawner started", False, True),
         ("drop 1", True, False),
-        ("the spout's program ended with exit code 7; it starts again in 0s", False, False),
+        ("the program ended with exit code 7; it starts again in 0s", False, False),
         ("drop 2", True, False),
-        ("the spout's program ended with exit code 7; it starts again in 0s", False, False),
+        ("the program ended with exit code 7; it starts again in 0s", False, False),
         ("drop 3", True, False),
     ]
 
@@ -183,12 +184,35 @@ def test_it_is_deleted_with_its_output(world: World) -> None:
     [
         ({"input": {"pfs": {"repo": "a", "glob": "/"}}}, InvalidArgumentError, "not have an input"),
         ({"autoscaling": True}, InvalidArgumentError, "autoscaling can't be used with spouts"),
-        ({"spout": {"service": {"internal_port": 1}}}, UnsupportedError, "needs a Pachyderm"),
+        (
+            {"spout": {"service": {}}},
+            InvalidArgumentError,
+            r"spout\.service\.internal_port is missing",
+        ),
+        (
+            {"spout": {"service": {"internal_port": 1}}, "parallelism_spec": {"constant": "2"}},
+            UnsupportedError,
+            "several workers",
+        ),
+        (
+            {"spout": {"service": {"internal_port": 1}}, "input": {"pfs": {"repo": "a"}}},
+            UnsupportedError,
+            "leave input out",
+        ),
     ],
 )
 def test_what_is_refused(more: dict[str, Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         effective(make_spout(**more))
+
+
+def test_its_program_is_reached_at_a_port(world: World) -> None:
+    world.runtime.programs["pour"] = wait
+    info = world.create(make_spout(spout={"service": {"internal_port": 80}}))
+    world.runtime.wait_until(lambda: len(world.runtime.runs) == 1)
+    assert info.spec.port == Port(80, 80, apart=False)
+    assert [spec.port for spec in world.runtime.opened] == [info.spec.port]
+    assert not info.spec.service
 
 
 def test_it_stays_what_it_is(world: World) -> None:
@@ -202,4 +226,4 @@ def test_it_stays_what_it_is(world: World) -> None:
 
 
 def test_the_pauses_grow() -> None:
-    assert spout._PAUSES_S == (1, 2, 4, 8, 16, 32, 60)
+    assert lasting._PAUSES_S == (1, 2, 4, 8, 16, 32, 60)
