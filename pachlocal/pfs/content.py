@@ -61,25 +61,31 @@ class Content(NamedTuple):
 class ContentWriter:
     """Takes a file's bytes in pieces and stores them in chunks; holds at most some MiB of them."""
 
-    __slots__ = ("_alone", "_begun", "_cutter", "_objects")
+    __slots__ = ("_begun", "_cutter", "_objects", "_small")
 
     def __init__(self, objects: Objects, start: Content | None = None) -> None:
         """Begin a file, empty or with what `start` has, to be appended to."""
         self._objects = objects
-        self._alone = b""  # the only piece so far: most files come in one
+        self._small: bytes | bytearray = b""  # all of it, as long as that is one chunk anyway
         self._cutter: Cutter | None = None
         self._begun: list[tuple[bytes, int]] = []  # chunks of what it is appended to
         if start is not None and start.size:
             # The last chunk ended because the file did: it is cut again with what follows.
             *self._begun, (last, _) = chunks_of(objects, start)
-            self._alone = objects.get(last)
+            self._small = objects.get(last)
 
     def write(self, data: bytes) -> None:
         """Add bytes at the end."""
-        if self._cutter is None and not self._alone:
-            self._alone = data
-        elif data:
+        if self._cutter is not None:
+            self._cutter.write(data)
+        elif not self._small:
+            self._small = data
+        elif len(self._small) + len(data) > MIN_CHUNK:
             self._cut().write(data)
+        else:
+            if isinstance(self._small, bytes):
+                self._small = bytearray(self._small)
+            self._small += data
 
     def read_from(self, source: Source) -> int:
         """Add bytes from a source, some MiB at the most; return how many, 0 at its end."""
@@ -87,9 +93,9 @@ class ContentWriter:
 
     def finish(self) -> Content:
         """Store what is left and return the file's content."""
-        length = len(self._alone)
+        length = len(self._small)
         if self._cutter is None and length <= MIN_CHUNK and not self._begun:
-            return Content(self._objects.put(self._alone), length, chunked=False)
+            return Content(self._objects.put(bytes(self._small)), length, chunked=False)
         chunks = self._begun + self._cut().finish()
         size = sum(length for _, length in chunks)
         if not chunks:
@@ -99,10 +105,11 @@ class ContentWriter:
         return Content(self._objects.put(msgpack.packb(chunks)), size, chunked=True)
 
     def _cut(self) -> Cutter:
+        """Return what cuts the file into chunks, from now on."""
         if self._cutter is None:
             self._cutter = Cutter(self._objects)
-            self._cutter.write(self._alone)
-            self._alone = b""
+            self._cutter.write(self._small)
+            self._small = b""
         return self._cutter
 
 

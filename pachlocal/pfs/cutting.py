@@ -53,7 +53,7 @@ class Cutter:
         self._begun: list[tuple[Future[bytes], int]] = []  # chunks that lie in the spare one
         self._chunks: list[tuple[bytes, int]] = []
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | bytearray) -> None:
         """Add bytes at the end."""
         rest = memoryview(data)
         while rest:

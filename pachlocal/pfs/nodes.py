@@ -45,7 +45,10 @@ class Node(NamedTuple):
 
 def closes(name: str) -> int:
     """Return how many nodes an entry closes, from the leaf upwards."""
-    value = int.from_bytes(blake3(name.encode()).digest(length=8), "big")
+    digest = blake3(name.encode()).digest(length=8)
+    if digest[-1] & _MASK:  # most close none
+        return 0
+    value = int.from_bytes(digest, "big")
     closed = 0
     while value & _MASK == 0 and closed < 64 // _BITS:
         value >>= _BITS

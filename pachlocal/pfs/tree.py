@@ -142,7 +142,9 @@ def flaw(objects: Reader, old: Root, new: Root, path: str = "/") -> str | None:
     A path is a file and a folder, or a file by several writers. The words are the real server's.
     """
     looked_up = 0
-    crowd: _Crowd | None = None
+    crowd = _Crowd.of(objects, new) if old is None else None
+    if crowd is not None and crowd.is_peaceful:
+        return None
     for before, after in folders.diff(objects, old, new):
         if after is None:
             continue
@@ -154,6 +156,8 @@ def flaw(objects: Reader, old: Root, new: Root, path: str = "/") -> str | None:
             looked_up += 1
             if looked_up > _MANY and crowd is None:
                 crowd = _Crowd.of(objects, new)
+                if crowd.is_peaceful:
+                    return None
             found = _clash(objects, new, after, path, crowd)
             if found is not None:
                 return found
@@ -191,6 +195,11 @@ class _Crowd(NamedTuple):
 
     subfolders: set[str]
     shared: set[str]
+
+    @property
+    def is_peaceful(self) -> bool:
+        """Whether nothing can clash."""
+        return not self.subfolders and not self.shared
 
     @staticmethod
     def of(objects: Reader, folder: Root) -> _Crowd:

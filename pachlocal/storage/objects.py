@@ -231,7 +231,8 @@ class ObjectWriter:
 
     def put(self, data: bytes) -> bytes:
         """Add an object and return its name."""
-        self._begin_session()
+        if self._epoch is None:  # not before: a command may run for hours until it has an output
+            self._epoch = self._store.begin_session()
         name = hash_of(data)
         if len(data) > INLINE_LIMIT:
             self._begin_file(data, name)
@@ -255,12 +256,9 @@ class ObjectWriter:
             done: Future[bytes] = Future()
             done.set_result(self.put(bytes(data)))
             return done
-        self._begin_session()
-        return self._begin_file(data, None)
-
-    def _begin_session(self) -> None:
-        if self._epoch is None:  # not before: a command may run for hours until it has an output
+        if self._epoch is None:
             self._epoch = self._store.begin_session()
+        return self._begin_file(data, None)
 
     def _begin_file(self, data: Buffer, name: bytes | None) -> Future[bytes]:
         taken: Future[bytes] = Future()

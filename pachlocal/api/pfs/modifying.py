@@ -39,7 +39,11 @@ class Modifying:
         for request in requests:
             body = request.WhichOneof("body")
             if body == "add_file":
-                self._add(modification, request.add_file, context)
+                add = request.add_file
+                if add.HasField("url"):
+                    self._add_url(modification, add, context)
+                else:
+                    modification.add(add.path, add.raw.value, add.datum)
             elif body == "delete_file":
                 modification.delete(request.delete_file.path, request.delete_file.datum)
             elif body == "copy_file":
@@ -49,16 +53,15 @@ class Modifying:
         if not context.is_active():
             raise CallerGoneError
 
-    def _add(self, modification: Modification, request: pfs_pb2.AddFile, context: Context) -> None:
-        if request.HasField("url"):
-            url = request.url
-            modification.add(request.path, b"", request.datum)  # a wrong path fails first
-            with self.sources.open(url.URL, recursive=url.recursive) as source:
-                while modification.add_from(source, request.path, request.datum):
-                    if not context.is_active():
-                        raise CallerGoneError
-        else:
-            modification.add(request.path, request.raw.value, request.datum)
+    def _add_url(
+        self, modification: Modification, request: pfs_pb2.AddFile, context: Context
+    ) -> None:
+        url = request.url
+        modification.add(request.path, b"", request.datum)  # a wrong path fails first
+        with self.sources.open(url.URL, recursive=url.recursive) as source:
+            while modification.add_from(source, request.path, request.datum):
+                if not context.is_active():
+                    raise CallerGoneError
 
     def _copy(self, modification: Modification, request: pfs_pb2.CopyFile) -> None:
         objects, info = self._readable(request.src)
