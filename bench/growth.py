@@ -13,7 +13,7 @@ from pachlocal.proto import local_pb2, pfs_pb2
 
 SMALL, LARGE = 1_000, 100_000
 COMMITS = 2_000
-_TIMES = 100
+_TIMES = 300
 
 
 def measure() -> Iterator[Measurement]:
