@@ -7,6 +7,7 @@ that breaks off leaves nothing.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from pachlocal.errors import InvalidArgumentError, NotFoundError
@@ -48,6 +49,11 @@ class Modification:
             InvalidArgumentError: The path can't be one.
         """
         self._file(path, writer).write(data)
+
+    def add_all(self, pieces: Iterable[tuple[str, bytes, str]]) -> None:
+        """Append bytes to files: `add`, for each (path, bytes, writer)."""
+        for path, data, writer in pieces:
+            self._file(path, writer).write(data)
 
     def add_from(self, source: Source, path: str, writer: str = "") -> int:
         """Append bytes from a source, some MiB at the most; return how many, 0 at its end.
