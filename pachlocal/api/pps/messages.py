@@ -25,58 +25,6 @@ from pachlocal.proto import pfs_pb2, pps_pb2
 from pachlocal.runtime.contract import LOOPBACK
 from pachlocal.storage.database import Connection
 
-_IDLE = (PipelineState.PAUSED, PipelineState.CRASHING)  # without workers
-
-# Fields that a spec and the details of a pipeline or job have in common, by name.
-_PIPELINE_FIELDS = [
-    "transform",
-    "parallelism_spec",
-    "egress",
-    "output_branch",
-    "resource_requests",
-    "resource_limits",
-    "sidecar_resource_limits",
-    "sidecar_resource_requests",
-    "input",
-    "description",
-    "service",
-    "spout",
-    "datum_set_spec",
-    "datum_timeout",
-    "job_timeout",
-    "datum_tries",
-    "scheduling_spec",
-    "pod_spec",
-    "pod_patch",
-    "s3_out",
-    "metadata",
-    "reprocess_spec",
-    "autoscaling",
-    "tolerations",
-    "determined",
-    "maximum_expected_uptime",
-]
-_JOB_FIELDS = [
-    "transform",
-    "parallelism_spec",
-    "egress",
-    "service",
-    "spout",
-    "resource_requests",
-    "resource_limits",
-    "sidecar_resource_limits",
-    "sidecar_resource_requests",
-    "input",
-    "datum_set_spec",
-    "datum_timeout",
-    "job_timeout",
-    "datum_tries",
-    "scheduling_spec",
-    "pod_spec",
-    "pod_patch",
-]
-
-
 _TRANSFORM = pps_pb2.PipelineInfo.PIPELINE_TYPE_TRANSFORM
 _SPOUT = pps_pb2.PipelineInfo.PIPELINE_TYPE_SPOUT
 _SERVICE = pps_pb2.PipelineInfo.PIPELINE_TYPE_SERVICE
