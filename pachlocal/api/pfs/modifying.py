@@ -50,6 +50,7 @@ class Modifying:
                 small.append((add.path, data, add.datum))
                 if len(data) < _SMALL and len(small) < _TOGETHER:
                     continue
+                del data  # messages may be large, and the next one is waited for
             modification.add_all(small)
             small.clear()
             if body == "add_file":
@@ -61,6 +62,7 @@ class Modifying:
                 self._copy(modification, request.copy_file)
             else:
                 raise InvalidArgumentError(f"unexpected message {body or 'without a body'}")
+            del request, add
         modification.add_all(small)
         if not context.is_active():
             raise CallerGoneError
