@@ -24,9 +24,9 @@ FILE = pfs_pb2.File(commit=HEAD, path="/f")
 LARGE = random.Random(4).randbytes(9 << 20)  # noqa: S311 - not a secret
 
 
-@pytest.fixture
-def daemon() -> Iterator[Daemon]:
-    """A daemon whose store has a short path: that of a socket can't be long."""
+@contextmanager
+def running() -> Iterator[Daemon]:
+    """Run a daemon whose store has a short path: that of a socket can't be long."""
     with tempfile.TemporaryDirectory(prefix="pl-") as folder:
         daemon = Daemon(Path(folder) / "store")
         daemon.start()
@@ -34,11 +34,30 @@ def daemon() -> Iterator[Daemon]:
         daemon.end()
 
 
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Daemon]:
+    with running() as daemon:
+        yield daemon
+
+
 @pytest.fixture
-def pfs(channel: grpc.Channel) -> pfs_pb2_grpc.APIStub:
+def daemon() -> Iterator[Daemon]:
+    with running() as daemon:
+        yield daemon
+
+
+@pytest.fixture
+def channel(shared: Daemon) -> Iterator[grpc.Channel]:
+    with grpc.insecure_channel(shared.address) as channel:
+        yield channel
+
+
+@pytest.fixture
+def pfs(channel: grpc.Channel) -> Iterator[pfs_pb2_grpc.APIStub]:
     stub = pfs_pb2_grpc.APIStub(channel)
     stub.CreateRepo(pfs_pb2.CreateRepoRequest(repo=REPO))
-    return stub
+    yield stub
+    stub.DeleteRepo(pfs_pb2.DeleteRepoRequest(repo=REPO, force=True))
 
 
 @contextmanager
@@ -129,9 +148,9 @@ def test_what_could_keep_the_daemon_waiting_is_not_taken(channel: grpc.Channel) 
     os.close(writer)
 
 
-def test_nobody_else_can_reach_the_socket(daemon: Daemon) -> None:
-    assert (daemon.root / "handover.socket").is_socket()
-    assert daemon.root.stat().st_mode & 0o077 == 0
+def test_nobody_else_can_reach_the_socket(shared: Daemon) -> None:
+    assert (shared.root / "handover.socket").is_socket()
+    assert shared.root.stat().st_mode & 0o077 == 0
 
 
 def test_a_socket_that_was_left_is_replaced_and_ours_goes_with_us(
@@ -159,25 +178,28 @@ def test_without_the_socket_files_are_sent(daemon: Daemon, tmp_path: Path) -> No
     assert (tmp_path / "target").read_bytes() == LARGE[3:]
 
 
-def test_more_large_files_than_are_lent_at_a_time(daemon: Daemon, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_more_large_files_than_are_lent_at_a_time(
+    shared: Daemon, pfs: pfs_pb2_grpc.APIStub, tmp_path: Path
+) -> None:
     folder = tmp_path / "files"
     folder.mkdir()
     for number in range(70):
         with (folder / f"{number:02}").open("wb") as file:
             file.write(b"%02d" % number)
             file.truncate(4 << 20)
-    daemon.pachctl("create", "repo", "a")
-    daemon.pachctl("put", "file", "a@master:/", "-r", "-f", str(folder))
-    listed = daemon.pachctl("list", "file", "a@master").splitlines()[1:]
+    shared.pachctl("put", "file", "a@master:/", "-r", "-f", str(folder))
+    listed = shared.pachctl("list", "file", "a@master").splitlines()[1:]
     assert [line.split()[0] for line in listed] == ["4MiB"] * 70
-    assert daemon.pachctl("get", "file", "a@master:/69").startswith("69\0")
+    assert shared.pachctl("get", "file", "a@master:/69").startswith("69\0")
 
 
-def test_a_file_that_is_not_there_leaves_the_target_alone(daemon: Daemon, tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_leaves_the_target_alone(
+    shared: Daemon, pfs: pfs_pb2_grpc.APIStub, tmp_path: Path
+) -> None:
     target = tmp_path / "target"
     target.write_text("old")
-    daemon.pachctl("create", "repo", "a")
-    refused = daemon.run("pachctl", "get", "file", "a@master:/f", "-o", str(target))
+    refused = shared.run("pachctl", "get", "file", "a@master:/f", "-o", str(target))
     assert refused.returncode == 1
     assert target.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["target"]
