@@ -67,11 +67,11 @@ def _isolate(isolation: str, root: str, binds: list[str], replies: int) -> None:
 def _run(
     fields: list[bytes], replies: int, children: _ChildWatch, keeper: warm.Keeper
 ) -> list[bytes]:
-    folder, names, count, *rest = fields
+    folder, names, words, variables, text = fields
     keeper.note = ""
-    argv, variables, text = rest[: int(count)], rest[int(count) : -1], rest[-1]
+    argv = frames.unpack_words(words)
     env = dict(os.environb)
-    env.update(variable.split(b"=", 1) for variable in variables)  # type: ignore[misc]
+    env.update(it.split(b"=", 1) for it in frames.unpack_words(variables))  # type: ignore[misc]
     env[b"PWD"] = folder
     stdin, feed = os.pipe()
     try:
