@@ -124,8 +124,9 @@ class ProcessWorker:
         return outcome
 
     def _ready_launcher(self) -> Launcher:
-        if self._launcher is not None and not self._launcher.alive():
-            self._end_launcher()  # killed while it had nothing to do: no harm done
+        launcher = self._launcher
+        if launcher is not None and (launcher.spent or not launcher.alive()):
+            self._end_launcher()  # if it was killed, it had nothing to do: no harm done
         if self._launcher is None:
             self._launcher = Launcher(self._setup)
         return self._launcher

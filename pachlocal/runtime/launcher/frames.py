@@ -24,6 +24,8 @@ FAILED = b"F"  # once, instead of READY: why it can't work; it ends after this
 STARTED = b"S"  # the command's process group, for the worker to kill if the launcher dies
 # Exit code, an error in words if the command could not be started, what is to be noted of that.
 EXITED = b"E"
+# The same, and that the next command needs another launcher: this one's mounts have been changed.
+SPENT = b"L"
 
 _LENGTH = 4
 
