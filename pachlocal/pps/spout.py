@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 
 from pachlocal.errors import ImageUnavailableError, PachError
 from pachlocal.pfs.filesystem import FileSystem
-from pachlocal.pps import layout, pipelines, secrets
+from pachlocal.pps import pipelines, secrets
+from pachlocal.pps.layout import Layout
 from pachlocal.pps.logs import LogLine, LogWriter
 from pachlocal.pps.pipelines import PipelineInfo
 from pachlocal.pps.workers import Folders, WorkerSlot, WorkerStatus
@@ -124,7 +125,7 @@ class SpoutRunner:
             "PPS_SPEC_COMMIT": self.pipeline.spec_commit,
             "PPS_POD_NAME": slot.id,
         }
-        layout.lay_out(self._files.objects, (), worker.pfs, env)
+        Layout(worker.pfs).lay_out(self._files.objects, (), env)
         invocation = Invocation(
             cmd=spec.transform.cmd,
             stdin="".join(f"{line}\n" for line in spec.transform.stdin).encode(),
