@@ -8,27 +8,23 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeAlias
 
 from pachlocal.pfs import content, tree
 from pachlocal.pfs.content import Reader
 from pachlocal.pfs.entries import Entry
 from pachlocal.pps.datums import Datum
+from pachlocal.pps.spares import Identity, Spares, identity
 from pachlocal.runtime.folders import remove_tree
 
 OUT = "out"
 """The folder below `/pfs` that a command writes its results to."""
 
-_Identity: TypeAlias = tuple[int, ...]
-
 # To make and remove a folder costs ext4 more than all else that a small datum does here. Only Linux
-# ends everything that a command has started, so only there nobody can be at home in a kept folder.
-_KEEPS_FOLDERS = sys.platform == "linux"
+# ends everything that a command has started, so only there nobody holds what is kept.
+_KEEPS = sys.platform == "linux"
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-_MODE = 0o666  # less the umask
 
 
 class Layout:
@@ -41,7 +37,8 @@ class Layout:
     def __init__(self, pfs: Path) -> None:
         """Take the folder that commands see as `/pfs`; what is in it is anybody's."""
         self._pfs = pfs
-        self._made: dict[str, _Identity] = {}
+        self._spares = Spares()
+        self._made: dict[str, Identity] = {}
 
     def lay_out(self, objects: Reader, datum: Datum, env: Mapping[str, str]) -> int:
         """Empty `/pfs` and fill it for a datum; return the bytes written.
@@ -64,16 +61,21 @@ class Layout:
                 os.makedirs(place, exist_ok=True)  # noqa: PTH103 - pathlib takes longer than the call
                 for path, entry in tree.files(objects, file.entry.hash, "/"):
                     below = place.rstrip("/") + path
-                    written += _write(objects, entry, below, file.input.empty_files)
+                    written += self._write(objects, entry, below, file.input.empty_files)
             else:
-                written += _write(objects, file.entry, place, file.input.empty_files)
+                written += self._write(objects, file.entry, place, file.input.empty_files)
         lines = "".join([f"{name}={value}\n" for name, value in env.items()])
-        _write_pieces(f"{self._pfs}/.env", [lines.encode()])
+        self._spares.write(f"{self._pfs}/.env", [lines.encode()])
+        self._spares.end()
         return written
+
+    def _write(self, objects: Reader, entry: Entry, place: str, empty: bool) -> int:
+        return self._spares.write(place, () if empty else content.read(objects, entry.content))
 
     def _clear(self, wanted: set[str]) -> set[str]:
         """Remove all that is there, but for those of the wanted folders that could be emptied."""
         kept = set()
+        self._spares.begin()
         if not os.access(self._pfs, os.R_OK | os.W_OK | os.X_OK):
             self._pfs.chmod(self._pfs.stat().st_mode | stat.S_IRWXU)
         with os.scandir(self._pfs) as entries:
@@ -81,6 +83,8 @@ class Layout:
         for child in children:
             if child.name in wanted and self._empty(child.name):
                 kept.add(child.name)
+            elif self._spares.wants(child.path) and not child.is_dir(follow_symlinks=False):
+                self._spares.take([child.path])
             else:
                 remove_tree(Path(child.path))
         return kept
@@ -95,51 +99,28 @@ class Layout:
         except OSError:
             return False  # no folder any more; who removes it says what is wrong
         try:
-            if _identity(os.fstat(folder)) != made:
+            if identity(os.fstat(folder)) != made:
                 return False
             with os.scandir(folder) as entries:
                 children = list(entries)
+            spares = []
             for child in children:
+                place = f"{self._pfs}/{name}/{child.name}"
                 if child.is_dir(follow_symlinks=False):
                     return False
-                os.unlink(child.name, dir_fd=folder)
+                if self._spares.wants(place):
+                    spares.append(place)
+                else:
+                    os.unlink(child.name, dir_fd=folder)
         except OSError:
             return False
         finally:
             os.close(folder)
+        self._spares.take(spares)
         return True
 
     def _make(self, name: str) -> None:
         place = f"{self._pfs}/{name}"
         os.mkdir(place)  # noqa: PTH102
-        if _KEEPS_FOLDERS:
-            self._made[name] = _identity(os.lstat(place))
-
-
-def _identity(found: os.stat_result) -> _Identity:
-    """What tells whether a folder is the one that was made, and as it was made."""
-    return found.st_dev, found.st_ino, found.st_mode, found.st_uid, found.st_gid
-
-
-def _write(objects: Reader, entry: Entry, place: str, empty: bool) -> int:
-    return _write_pieces(place, () if empty else content.read(objects, entry.content))
-
-
-def _write_pieces(place: str, pieces: Iterable[bytes]) -> int:
-    """Write a file, and return its bytes; the folders that it lies in are made."""
-    try:
-        file = os.open(place, _NEW_FILE, _MODE)
-    except FileNotFoundError:
-        os.makedirs(os.path.dirname(place), exist_ok=True)  # noqa: PTH103, PTH120
-        file = os.open(place, _NEW_FILE, _MODE)
-    try:
-        return sum(_write_all(file, piece) for piece in pieces)
-    finally:
-        os.close(file)
-
-
-def _write_all(file: int, data: bytes) -> int:
-    left = memoryview(data)
-    while left:
-        left = left[os.write(file, left) :]
-    return len(data)
+        if _KEEPS:
+            self._made[name] = identity(os.lstat(place))

@@ -32,6 +32,26 @@ def protect(pfs: Path) -> None:
     pfs.chmod(0o500)
 
 
+def write_over(pfs: Path) -> None:
+    for name in ("data/1", ".env"):
+        (pfs / name).write_bytes(b"longer than it was" * 1000)
+
+
+def protect_files(pfs: Path) -> None:
+    for name in ("data/1", ".env"):
+        (pfs / name).chmod(0o400)
+
+
+def link_elsewhere(pfs: Path) -> None:
+    """Under another name a file has to stay as it is."""
+    outside = pfs.parent.parent / "outside/data/1"
+    outside.unlink(missing_ok=True)
+    outside.parent.mkdir(parents=True, exist_ok=True)
+    (pfs / "data/1").write_bytes(b"not mine")
+    outside.hardlink_to(pfs / "data/1")
+    (pfs / "out/linked").hardlink_to(pfs / ".env")
+
+
 def remove(pfs: Path) -> None:
     (pfs / "data/1").unlink()
     for folder in ("data", "out"):
@@ -80,6 +100,9 @@ def shown(pfs: Path) -> dict[str, tuple[int, str]]:
         leave_files,
         leave_folders,
         protect,
+        write_over,
+        protect_files,
+        link_elsewhere,
         remove,
         replace_by_files,
         exchange,
@@ -121,12 +144,14 @@ def test_an_input_of_another_datum_is_gone(world: World) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="folders are made anew elsewhere")
-def test_folders_are_kept(world: World) -> None:
-    """Small datums are mostly made of that."""
-    found: list[list[int]] = []
+def test_folders_and_files_serve_again(world: World) -> None:
+    """To make and remove them would take most of a small datum's time."""
+    found: list[set[int]] = []
 
     def look(run: Run) -> None:
-        found.append([(run.pfs / name).stat().st_ino for name in ("data", "out")])
+        (file,) = (run.pfs / "data").iterdir()
+        places = (file, file.parent, run.pfs / "out", run.pfs / ".env")
+        found.append({place.stat().st_ino for place in places})
         copy(run)
         (run.pfs / "occupied").mkdir(exist_ok=True)  # or a new folder may get the number
 
