@@ -9,7 +9,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-_ALL = ("startup", "small_files", "large_file", "load_profile", "growth", "datums", "warm")
+_ALL = (
+    "startup",
+    "small_files",
+    "large_file",
+    "load_profile",
+    "growth",
+    "datums",
+    "batching",
+    "warm",
+)
 
 
 def main(names: list[str]) -> int:
