@@ -10,7 +10,7 @@ from bench.harness import Measurement, client, daemon, note, run, scratch, secon
 from bench.pipelines import WORKSHOP, create, duration, put, workshop_spec
 
 FILES = 10_000
-_PROGRAM = Path(__file__).with_name("batched_inference.py")
+_PROGRAM = Path(__file__).with_name("batched_program.py")
 
 
 def measure() -> Iterator[Measurement]:
