@@ -44,8 +44,10 @@ def collect(objects: ObjectWriter, pfs: Path) -> tuple[Root, int]:
 
 
 def _folder(pfs: Path) -> str:
-    out = pfs / OUT
-    return os.fspath(_target(pfs, out, "") if out.is_symlink() else out)
+    out = f"{pfs}/{OUT}"
+    if os.path.islink(out):  # noqa: PTH114 - pathlib takes longer than the call
+        return os.fspath(_target(pfs, Path(out), ""))
+    return out
 
 
 def _add(modification: Modification, path: str, place: str) -> int:

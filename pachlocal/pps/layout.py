@@ -27,6 +27,31 @@ _KEEPS = sys.platform == "linux"
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
+_RECENT_BYTES = 1024 * 1024
+
+
+class _Recent:
+    """Reads objects, and keeps small ones: a model is the same for datum after datum."""
+
+    def __init__(self, objects: Reader) -> None:
+        self._objects = objects
+        self._kept: dict[bytes, bytes] = {}
+        self._left = _RECENT_BYTES
+
+    def get(self, name: bytes) -> bytes:
+        """Return the bytes of a name; see `Reader`."""
+        data = self._kept.get(name)
+        if data is None:
+            data = self._objects.get(name)
+            if len(data) > self._left:
+                self._kept.clear()
+                self._left = _RECENT_BYTES
+            if len(data) <= self._left:
+                self._kept[name] = data
+                self._left -= len(data)
+        return data
+
+
 class Layout:
     """Fills the `/pfs` of one worker for one datum after the other. Belongs to one thread.
 
@@ -34,17 +59,22 @@ class Layout:
     a command has changed itself, replaced, or put folders into, is removed and made anew.
     """
 
-    def __init__(self, pfs: Path) -> None:
-        """Take the folder that commands see as `/pfs`; what is in it is anybody's."""
+    def __init__(self, objects: Reader, pfs: Path) -> None:
+        """Take what it works with.
+
+        Args:
+            objects: Where the content is.
+            pfs: The folder that commands see as `/pfs`; what is in it is anybody's.
+        """
+        self._objects = _Recent(objects)
         self._pfs = pfs
         self._spares = Spares()
         self._made: dict[str, Identity] = {}
 
-    def lay_out(self, objects: Reader, datum: Datum, env: Mapping[str, str]) -> int:
+    def lay_out(self, datum: Datum, env: Mapping[str, str]) -> int:
         """Empty `/pfs` and fill it for a datum; return the bytes written.
 
         Args:
-            objects: Where the content is.
             datum: Its files go to `/pfs/<input>/<path>`.
             env: What `/pfs/.env` lists, for programs that don't inherit it.
 
@@ -58,19 +88,21 @@ class Layout:
         for file in datum:
             place = f"{self._pfs}/{file.input.name}{file.path}"
             if file.entry.is_folder:
-                os.makedirs(place, exist_ok=True)  # noqa: PTH103 - pathlib takes longer than the call
-                for path, entry in tree.files(objects, file.entry.hash, "/"):
+                if file.path != "/":
+                    os.makedirs(place, exist_ok=True)  # noqa: PTH103 - pathlib takes longer
+                for path, entry in tree.files(self._objects, file.entry.hash, "/"):
                     below = place.rstrip("/") + path
-                    written += self._write(objects, entry, below, file.input.empty_files)
+                    written += self._write(entry, below, file.input.empty_files)
             else:
-                written += self._write(objects, file.entry, place, file.input.empty_files)
+                written += self._write(file.entry, place, file.input.empty_files)
         lines = "".join([f"{name}={value}\n" for name, value in env.items()])
         self._spares.write(f"{self._pfs}/.env", [lines.encode()])
         self._spares.end()
         return written
 
-    def _write(self, objects: Reader, entry: Entry, place: str, empty: bool) -> int:
-        return self._spares.write(place, () if empty else content.read(objects, entry.content))
+    def _write(self, entry: Entry, place: str, empty: bool) -> int:
+        pieces = () if empty else content.read(self._objects, entry.content)
+        return self._spares.write(place, pieces)
 
     def _clear(self, wanted: set[str]) -> set[str]:
         """Remove all that is there, but for those of the wanted folders that could be emptied."""

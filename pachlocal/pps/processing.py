@@ -74,7 +74,7 @@ class Processor:
 
     def __post_init__(self) -> None:
         """Take the worker's `/pfs`, whatever another job left in it."""
-        self._layout = Layout(self.worker.pfs)
+        self._layout = Layout(self.objects, self.worker.pfs)
 
     def close(self) -> None:
         """End what still runs; it waits for a datum that doesn't come."""
@@ -105,7 +105,7 @@ class Processor:
         spec = self.pipeline.spec
         env = self._environment(datum)
         journal.worker(f"beginning to process datum, try {attempt} of {spec.datum_tries}")
-        laid, size_in = _timed(lambda: self._layout.lay_out(self.objects, datum, env))
+        laid, size_in = _timed(lambda: self._layout.lay_out(datum, env))
         journal.worker("beginning to run user code")
         last = _LastLine(journal.user)
         ran, outcome = _timed(lambda: self._run_user_code(env, replace(journal, user=last)))

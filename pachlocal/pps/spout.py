@@ -125,7 +125,7 @@ class SpoutRunner:
             "PPS_SPEC_COMMIT": self.pipeline.spec_commit,
             "PPS_POD_NAME": slot.id,
         }
-        Layout(worker.pfs).lay_out(self._files.objects, (), env)
+        Layout(self._files.objects, worker.pfs).lay_out((), env)
         invocation = Invocation(
             cmd=spec.transform.cmd,
             stdin="".join(f"{line}\n" for line in spec.transform.stdin).encode(),
