@@ -17,6 +17,7 @@ _ALL = (
     "million",
     "growth",
     "datums",
+    "batching",
     "warm",
 )
 

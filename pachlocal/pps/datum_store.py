@@ -231,6 +231,12 @@ def list_datums(
     return map(_info, rows)
 
 
+def by_id(connection: Connection, job: JobInfo) -> Iterator[DatumInfo]:
+    """Yield a job's datums in the order of their IDs, as a tree holds what is said of them."""
+    rows = connection.execute("SELECT * FROM datums WHERE job_id = ? ORDER BY id", (job.key,))
+    return map(_info, rows)
+
+
 def reasons(connection: Connection, job: JobInfo) -> Iterator[tuple[bytes, str]]:
     """Yield the ID of each of a job's datums and why it runs or is skipped, in their order."""
     rows = connection.execute(
@@ -258,10 +264,13 @@ def pending(connection: Connection, job: JobInfo, after: int, limit: int) -> lis
 
 
 def outdated(connection: Connection, base: JobInfo, job: JobInfo) -> Iterator[DatumInfo]:
-    """Yield the datums of an earlier job whose results don't stay: changed, or no longer there."""
+    """Yield the datums of an earlier job whose results don't stay, in the order of their IDs.
+
+    They have changed, or are no longer there.
+    """
     rows = connection.execute(
         "SELECT old.* FROM datums old LEFT JOIN datums new ON new.job_id = ? AND new.id = old.id"
-        " WHERE old.job_id = ? AND (new.id IS NULL OR new.state != ?) ORDER BY old.ordinal",
+        " WHERE old.job_id = ? AND (new.id IS NULL OR new.state != ?) ORDER BY old.id",
         (job.key, base.key, int(DatumState.SKIPPED)),
     )
     return map(_info, rows)

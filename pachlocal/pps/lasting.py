@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from pachlocal.errors import ImageUnavailableError, PachError, PortUnavailableError
 from pachlocal.pfs.filesystem import FileSystem
-from pachlocal.pps import layout, secrets, variables
+from pachlocal.pps import secrets, variables
 from pachlocal.pps.datums import Datum
 from pachlocal.pps.jobs import JobInfo
+from pachlocal.pps.layout import Layout
 from pachlocal.pps.logs import LogLine, LogWriter
 from pachlocal.pps.pipelines import PipelineInfo
 from pachlocal.pps.problem import Problem
@@ -143,7 +144,7 @@ class LastingProgram:
         with setting.files.snapshot() as connection:
             hidden = secrets.variables(connection, transform.secrets)
         env = self._environment()
-        layout.lay_out(setting.files.objects, self._datum, worker.pfs, env)
+        Layout(setting.files.objects, worker.pfs).lay_out(self._datum, env)
         invocation = Invocation(
             cmd=transform.cmd,
             stdin="".join(f"{line}\n" for line in transform.stdin).encode(),

@@ -1,4 +1,4 @@
-"""Between the store and a worker's `/pfs`: inputs laid out before a command, results collected.
+"""A worker's `/pfs` before a command: what the datum before left is removed, inputs are laid out.
 
 See https://docs.pachyderm.com/latest/build-dags/pipeline-spec/transform/ for what a command sees.
 """
@@ -7,126 +7,152 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 
-from pachlocal.errors import InvalidArgumentError
 from pachlocal.pfs import content, tree
 from pachlocal.pfs.content import Reader
-from pachlocal.pfs.entries import Entry, Root
-from pachlocal.pfs.modification import Modification
+from pachlocal.pfs.entries import Entry
 from pachlocal.pps.datums import Datum
+from pachlocal.pps.spares import Identity, Spares, identity
 from pachlocal.runtime.folders import remove_tree
-from pachlocal.storage.objects import ObjectWriter
 
-_PIECE = 4 * 1024 * 1024  # bytes read at once
-_MAX_LINKS = 40  # as many as the kernel follows
+OUT = "out"
+"""The folder below `/pfs` that a command writes its results to."""
+
+# To make and remove a folder costs ext4 more than all else that a small datum does here. Only Linux
+# ends everything that a command has started, so only there nobody holds what is kept.
+_KEEPS = sys.platform == "linux"
+_OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-class OutputError(InvalidArgumentError):
-    """What a command left in `/pfs/out` can't be the files of a commit."""
+_RECENT_BYTES = 1024 * 1024
 
 
-def lay_out(objects: Reader, datum: Datum, pfs: Path, env: Mapping[str, str]) -> int:
-    """Empty a worker's `/pfs` and fill it for a datum; return the bytes written.
+class _Recent:
+    """Reads objects, and keeps small ones: a model is the same for datum after datum."""
 
-    Args:
-        objects: Where the content is.
-        datum: Its files go to `/pfs/<input>/<path>`.
-        pfs: The folder that the command sees as `/pfs`.
-        env: What `/pfs/.env` lists, for programs that don't inherit it.
+    def __init__(self, objects: Reader) -> None:
+        self._objects = objects
+        self._kept: dict[bytes, bytes] = {}
+        self._left = _RECENT_BYTES
+
+    def get(self, name: bytes) -> bytes:
+        """Return the bytes of a name; see `Reader`."""
+        data = self._kept.get(name)
+        if data is None:
+            data = self._objects.get(name)
+            if len(data) > self._left:
+                self._kept.clear()
+                self._left = _RECENT_BYTES
+            if len(data) <= self._left:
+                self._kept[name] = data
+                self._left -= len(data)
+        return data
+
+
+class Layout:
+    """Fills the `/pfs` of one worker for one datum after the other. Belongs to one thread.
+
+    The folders of the inputs and of the output stay from one datum to the next, emptied. One that
+    a command has changed itself, replaced, or put folders into, is removed and made anew.
     """
-    clear(pfs)
-    (pfs / "out").mkdir()
-    written = 0
-    for file in datum:
-        place = pfs / file.input.name
-        if file.entry.is_folder:
-            folder = place / file.path.strip("/")
-            folder.mkdir(parents=True, exist_ok=True)
-            for path, entry in tree.files(objects, file.entry.hash, "/"):
-                written += _write(objects, entry, folder / path[1:], file.input.empty_files)
-        else:
-            written += _write(objects, file.entry, place / file.path[1:], file.input.empty_files)
-    lines = "".join(f"{name}={value}\n" for name, value in env.items())
-    (pfs / ".env").write_text(lines)
-    return written
 
+    def __init__(self, objects: Reader, pfs: Path) -> None:
+        """Take what it works with.
 
-def clear(pfs: Path) -> None:
-    """Remove all that is in a worker's `/pfs`."""
-    for child in pfs.iterdir():
-        remove_tree(child)
+        Args:
+            objects: Where the content is.
+            pfs: The folder that commands see as `/pfs`; what is in it is anybody's.
+        """
+        self._objects = _Recent(objects)
+        self._pfs = pfs
+        self._spares = Spares()
+        self._made: dict[str, Identity] = {}
 
+    def lay_out(self, datum: Datum, env: Mapping[str, str]) -> int:
+        """Empty `/pfs` and fill it for a datum; return the bytes written.
 
-def collect(objects: ObjectWriter, pfs: Path) -> tuple[Root, int]:
-    """Store what is in `/pfs/out`; return its tree and its bytes.
+        Args:
+            datum: Its files go to `/pfs/<input>/<path>`.
+            env: What `/pfs/.env` lists, for programs that don't inherit it.
 
-    Links are followed, as long as they stay in `/pfs`. Empty folders vanish.
+        Raises:
+            OSError: Something that a command left can't be removed, or the disk is full.
+        """
+        wanted = {OUT, *(file.input.name for file in datum)}
+        for name in wanted - self._clear(wanted):
+            self._make(name)
+        written = 0
+        for file in datum:
+            place = f"{self._pfs}/{file.input.name}{file.path}"
+            if file.entry.is_folder:
+                if file.path != "/":
+                    os.makedirs(place, exist_ok=True)  # noqa: PTH103 - pathlib takes longer
+                for path, entry in tree.files(self._objects, file.entry.hash, "/"):
+                    below = place.rstrip("/") + path
+                    written += self._write(entry, below, file.input.empty_files)
+            else:
+                written += self._write(file.entry, place, file.input.empty_files)
+        lines = "".join([f"{name}={value}\n" for name, value in env.items()])
+        self._spares.write(f"{self._pfs}/.env", [lines.encode()])
+        self._spares.end()
+        return written
 
-    Raises:
-        OutputError: A name can't be a path in a repo, a link leads out of `/pfs`, or something is
-            neither a file nor a folder.
-    """
-    size = 0
-    with Modification(objects) as modification:
-        for path, place in _walk(pfs, pfs / "out", "/", _MAX_LINKS):
-            modification.add(path, b"")
-            with place.open("rb") as file:
-                while piece := file.read(_PIECE):
-                    modification.add(path, piece)
-                    size += len(piece)
-        return modification.finish().apply(objects, None), size
+    def _write(self, entry: Entry, place: str, empty: bool) -> int:
+        pieces = () if empty else content.read(self._objects, entry.content)
+        return self._spares.write(place, pieces)
 
+    def _clear(self, wanted: set[str]) -> set[str]:
+        """Remove all that is there, but for those of the wanted folders that could be emptied."""
+        kept = set()
+        self._spares.begin()
+        if not os.access(self._pfs, os.R_OK | os.W_OK | os.X_OK):
+            self._pfs.chmod(self._pfs.stat().st_mode | stat.S_IRWXU)
+        with os.scandir(self._pfs) as entries:
+            children = list(entries)
+        for child in children:
+            if child.name in wanted and self._empty(child.name):
+                kept.add(child.name)
+            elif self._spares.wants(child.path) and not child.is_dir(follow_symlinks=False):
+                self._spares.take([child.path])
+            else:
+                remove_tree(Path(child.path))
+        return kept
 
-def _walk(pfs: Path, folder: Path, path: str, links: int) -> Iterator[tuple[str, Path]]:
-    """Yield (path in the output, file on disk)."""
-    for child in sorted(folder.iterdir()):
-        below, left = path + child.name, links
-        place = child
-        if child.is_symlink():
-            place, left = _target(pfs, child, below), links - 1
-            if left < 0:
-                raise OutputError(f"/pfs/out{_shown(below)}: links lead in a circle")
-        mode = place.stat().st_mode
-        if stat.S_ISDIR(mode):
-            yield from _walk(pfs, place, below + "/", left)
-        elif stat.S_ISREG(mode):
-            yield below, place
-        else:
-            raise OutputError(f"/pfs/out{_shown(below)} is neither a file nor a folder")
+    def _empty(self, name: str) -> bool:
+        """Remove the files in a folder; False when it is to be removed itself."""
+        made = self._made.get(name)
+        if made is None:
+            return False
+        try:
+            folder = os.open(f"{self._pfs}/{name}", _OPEN_FOLDER)
+        except OSError:
+            return False  # no folder any more; who removes it says what is wrong
+        try:
+            if identity(os.fstat(folder)) != made:
+                return False
+            with os.scandir(folder) as entries:
+                children = list(entries)
+            spares = []
+            for child in children:
+                place = f"{self._pfs}/{name}/{child.name}"
+                if child.is_dir(follow_symlinks=False):
+                    return False
+                if self._spares.wants(place):
+                    spares.append(place)
+                else:
+                    os.unlink(child.name, dir_fd=folder)
+        except OSError:
+            return False
+        finally:
+            os.close(folder)
+        self._spares.take(spares)
+        return True
 
-
-def _shown(name: object) -> str:
-    """Return a file name for a message: any bytes can be in one, and only text in a message."""
-    return os.fsencode(str(name)).decode(errors="replace")
-
-
-def _target(pfs: Path, link: Path, below: str) -> Path:
-    """Follow a link as the command saw it: `/pfs` is the worker's."""
-    root, shown = pfs.resolve(), _shown(below)
-    place = link
-    for _ in range(_MAX_LINKS):
-        if not place.is_symlink():
-            break
-        text = str(place.readlink())
-        inside = text == "/pfs" or text.startswith("/pfs/")
-        place = root / text[5:] if inside else place.parent / text
-        place = Path(os.path.normpath(place))
-    try:
-        resolved = place.resolve()
-    except (OSError, RuntimeError):  # before Python 3.13
-        raise OutputError(f"/pfs/out{shown}: links lead in a circle") from None
-    if root not in (resolved, *resolved.parents):
-        raise OutputError(f"/pfs/out{shown} links to {_shown(link.readlink())}, outside /pfs")
-    if not resolved.exists():
-        raise OutputError(f"/pfs/out{shown} links to {_shown(link.readlink())}, which is not there")
-    return resolved
-
-
-def _write(objects: Reader, entry: Entry, place: Path, empty: bool) -> int:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with place.open("wb") as file:
-        if empty:
-            return 0
-        return sum(file.write(piece) for piece in content.read(objects, entry.content))
+    def _make(self, name: str) -> None:
+        place = f"{self._pfs}/{name}"
+        os.mkdir(place)  # noqa: PTH102
+        if _KEEPS:
+            self._made[name] = identity(os.lstat(place))

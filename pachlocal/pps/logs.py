@@ -15,6 +15,7 @@ from pachlocal.storage.database import Connection, Database, Row
 _log = logging.getLogger(__name__)
 
 _BATCH = 2000  # lines a transaction
+_GATHER_S = 0.05  # a transaction for each line would cost as much as a small datum
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,8 @@ class LogWriter:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._lines: queue.SimpleQueue[LogLine | None] = queue.SimpleQueue()
+        self._lines: queue.SimpleQueue[LogLine | threading.Event | None] = queue.SimpleQueue()
+        self._hurry = threading.Event()
         self._thread = threading.Thread(target=self._run, name="logs")
         self._thread.start()
 
@@ -57,26 +59,43 @@ class LogWriter:
         """Take a line; it is stored soon after."""
         self._lines.put(line if line.time else _stamped(line))
 
+    def flush(self) -> None:
+        """Wait until all that was taken before is stored, or lost, or nobody stores any more."""
+        stored = threading.Event()
+        self._lines.put(stored)
+        self._hurry.set()
+        while self._thread.is_alive() and not stored.wait(_GATHER_S):
+            pass
+
     def close(self) -> None:
         """Store what was taken, and stop."""
         self._lines.put(None)
+        self._hurry.set()
         self._thread.join()
 
     def _run(self) -> None:
         open_ = True
         while open_:
             batch = [self._lines.get()]
+            if self._lines.qsize() < _BATCH:
+                self._hurry.wait(_GATHER_S)
+            self._hurry.clear()
             while not self._lines.empty() and len(batch) < _BATCH:
                 batch.append(self._lines.get())
             open_ = None not in batch
             try:
-                self._store([line for line in batch if line is not None])
+                self._store([line for line in batch if isinstance(line, LogLine)])
             except sqlite3.Error as error:  # a full disk; lines are lost, work is not
                 _log.error("%d log lines could not be stored: %s", len(batch), error)
             except Exception:  # nobody would store lines any more
                 _log.exception("%d log lines could not be stored", len(batch))
+            for waiter in batch:
+                if isinstance(waiter, threading.Event):
+                    waiter.set()
 
     def _store(self, lines: list[LogLine]) -> None:
+        if not lines:
+            return
         with self._database.write(progress=True) as connection:
             connection.executemany(
                 # The job or pipeline may have been deleted meanwhile, and its lines with it.

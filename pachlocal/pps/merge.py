@@ -7,7 +7,8 @@ so the cost follows the change.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 
 from pachlocal.errors import ConflictError
 from pachlocal.pfs import commits, paths, tree
@@ -18,7 +19,7 @@ from pachlocal.pfs.filesystem import FileSystem
 from pachlocal.pfs.names import META
 from pachlocal.pps import datum_store
 from pachlocal.pps.datum_store import DatumInfo
-from pachlocal.pps.inputs import pfs_inputs
+from pachlocal.pps.inputs import PfsInput, pfs_inputs
 from pachlocal.pps.jobs import JobInfo
 from pachlocal.pps.pipelines import PipelineInfo
 from pachlocal.pps.states import DatumState
@@ -26,6 +27,7 @@ from pachlocal.storage.database import Connection
 from pachlocal.storage.objects import ObjectWriter
 
 _LOOK_UP_EVERY = 1000  # datums
+_BATCH = 2000  # datums whose changes are held in memory: some 10 MB
 
 
 class DuplicateOutputError(ConflictError):
@@ -106,27 +108,53 @@ def merge_meta(
         go_on: Called again and again; what it raises breaks off.
     """
     leaves = list(pfs_inputs(pipeline.spec.input))
-    records, layouts = Changes(), Changes()
     with files.snapshot() as connection:
         root: Root = None
         if base is not None:
             meta = commits.find_in_set(connection, job.repo.of_type(META), base.id)
             root = meta.root if meta else None
-            for old in _watched(datum_store.outdated(connection, base, job), go_on):
-                records.names[f"{old.id.hex()}/"] = Changes(cleared=True)
-                layouts.names[f"{old.id.hex()}/"] = Changes(cleared=True)
-        for datum in _watched(datum_store.list_datums(connection, job), go_on):
-            if datum.state is DatumState.SKIPPED:
-                continue
-            folder = f"{datum.id.hex()}/"
-            record = Entry.of_file("meta", _record(objects, job, datum))
-            records.names[folder] = Changes(cleared=True, names={"meta": record})
-            layout = Changes(cleared=True)
-            for file in datum.files:
-                _graft(layout, f"/{leaves[file.leaf].name}{file.path}", file.entry)
-            if datum.output is not None:
-                _graft(layout, "/out", tree.root_entry(objects, datum.output))
-            layouts.names[folder] = layout
+            old = _watched(datum_store.outdated(connection, base, job), go_on)
+            while batch := list(islice(old, _BATCH)):
+                root = _without(objects, root, batch)
+        new = (
+            datum
+            for datum in _watched(datum_store.by_id(connection, job), go_on)
+            if datum.state is not DatumState.SKIPPED
+        )
+        while batch := list(islice(new, _BATCH)):
+            root = _with(objects, root, batch, job, leaves)
+    return root
+
+
+def _without(objects: ObjectWriter, root: Root, datums: Iterable[DatumInfo]) -> Root:
+    """Return a meta tree without what it says of some datums."""
+    folders = [f"{datum.id.hex()}/" for datum in datums]
+    changes = {
+        part: Changes(names={folder: Changes(cleared=True) for folder in folders})
+        for part in ("meta/", "pfs/")
+    }
+    return tree.apply(objects, root, Changes(names=dict(changes)))
+
+
+def _with(
+    objects: ObjectWriter,
+    root: Root,
+    datums: Iterable[DatumInfo],
+    job: JobInfo,
+    leaves: Sequence[PfsInput],
+) -> Root:
+    """Return a meta tree with what there is to say of some of a job's datums."""
+    records, layouts = Changes(), Changes()
+    for datum in datums:
+        folder = f"{datum.id.hex()}/"
+        record = Entry.of_file("meta", _record(objects, job, datum))
+        records.names[folder] = Changes(cleared=True, names={"meta": record})
+        layout = Changes(cleared=True)
+        for file in datum.files:
+            _graft(layout, f"/{leaves[file.leaf].name}{file.path}", file.entry)
+        if datum.output is not None:
+            _graft(layout, "/out", tree.root_entry(objects, datum.output))
+        layouts.names[folder] = layout
     return tree.apply(objects, root, Changes(names={"meta/": records, "pfs/": layouts}))
 
 

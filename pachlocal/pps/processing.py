@@ -9,11 +9,13 @@ from typing import TypeVar
 
 from pachlocal.errors import PachError
 from pachlocal.pfs.entries import Root
-from pachlocal.pps import layout, variables
+from pachlocal.pps import variables
 from pachlocal.pps.batching import Batch, Door
+from pachlocal.pps.collecting import collect
 from pachlocal.pps.datum_store import Stats
 from pachlocal.pps.datums import Datum
 from pachlocal.pps.jobs import JobInfo
+from pachlocal.pps.layout import Layout
 from pachlocal.pps.pipelines import PipelineInfo
 from pachlocal.pps.states import DatumState
 from pachlocal.runtime.contract import Invocation, Outcome, Worker
@@ -67,6 +69,11 @@ class Processor:
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     door: Door | None = None
     _batch: Batch | None = field(default=None, init=False)
+    _layout: Layout = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Take the worker's `/pfs`, whatever another job left in it."""
+        self._layout = Layout(self.objects, self.worker.pfs)
 
     def close(self) -> None:
         """End what still runs; it waits for a datum that doesn't come."""
@@ -97,7 +104,7 @@ class Processor:
         spec = self.pipeline.spec
         env = {**self._common(), **variables.of_datum(datum)}
         journal.worker(f"beginning to process datum, try {attempt} of {spec.datum_tries}")
-        laid, size_in = _timed(lambda: self._lay_out(datum, env))
+        laid, size_in = _timed(lambda: self._layout.lay_out(datum, env))
         journal.worker("beginning to run user code")
         last = _LastLine(journal.user)
         ran, outcome = _timed(lambda: self._run_user_code(env, replace(journal, user=last)))
@@ -109,7 +116,7 @@ class Processor:
             journal.worker(f"finished running user code after {ran / 1e9:.3f} seconds{how}")
             begun = time.monotonic_ns()
             try:
-                output, size_out = layout.collect(objects, self.worker.pfs)
+                output, size_out = collect(objects, self.worker.pfs)
                 stats = Stats(laid, ran, time.monotonic_ns() - begun, size_in, size_out)
                 return Result(DatumState.SUCCESS, output, attempt, stats)
             except (PachError, OSError) as error:
@@ -122,9 +129,6 @@ class Processor:
         journal.worker(f"datum failed: {failure}")
         state = self._recover(env, journal)
         return Result(state, None, attempt, Stats(laid, ran, 0, size_in, 0), error=failure)
-
-    def _lay_out(self, datum: Datum, env: Mapping[str, str]) -> int:
-        return layout.lay_out(self.objects, datum, self.worker.pfs, env)
 
     def _run_user_code(self, env: Mapping[str, str], journal: Journal) -> Outcome:
         transform = self.pipeline.spec.transform

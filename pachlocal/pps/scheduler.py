@@ -86,6 +86,10 @@ class Scheduler:
             if key == pipeline
         )
 
+    def flush_logs(self) -> None:
+        """Wait until the log lines that were written so far can be read."""
+        self._logs.flush()
+
     def close(self) -> None:
         """End all that runs, and wait for it; jobs stay as they are."""
         self._clock.close()

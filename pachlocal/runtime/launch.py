@@ -63,7 +63,13 @@ class LauncherSetup:
 
 
 class Launcher:
-    """A running launcher. One thread at a time."""
+    """A running launcher. One thread at a time.
+
+    Attributes:
+        replies: A descriptor that is readable when there is an answer.
+        output: A descriptor to read what commands write.
+        spent: Whether the next command needs another launcher.
+    """
 
     def __init__(self, setup: LauncherSetup) -> None:
         """Start it and wait until it is ready.
@@ -99,6 +105,7 @@ class Launcher:
         os.set_blocking(self.output, False)
         self._own_pids = setup.isolation is Isolation.MOUNTS_AND_PIDS
         self._group: int | None = None
+        self.spent = False
         try:
             self._await_ready()
         except BaseException:
@@ -138,6 +145,7 @@ class Launcher:
             self._group = int(fields[0])
             return None
         self._group = None
+        self.spent = kind == frames.SPENT
         code, error, note = (field.decode(errors="replace") for field in fields)
         return int(code), error, note
 

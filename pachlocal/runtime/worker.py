@@ -129,8 +129,9 @@ class ProcessWorker:
         return outcome
 
     def _ready_launcher(self) -> Launcher:
-        if self._launcher is not None and not self._launcher.alive():
-            self._end_launcher()  # killed while it had nothing to do: no harm done
+        launcher = self._launcher
+        if launcher is not None and (launcher.spent or not launcher.alive()):
+            self._end_launcher()  # if it was killed, it had nothing to do: no harm done
         if self._launcher is None:
             self._launcher = Launcher(self._setup)
         return self._launcher
@@ -142,11 +143,16 @@ class ProcessWorker:
 
     def _request(self, invocation: Invocation) -> list[bytes]:
         given = self._rewritten(invocation)
-        variables = (f"{name}={value}" for name, value in given.env.items())
         folder = given.working_dir or self._default_dir
         names = None if given.varying is None or not self._warm else map(os.fsencode, given.varying)
-        words = map(os.fsencode, (str(len(given.cmd)), *given.cmd, *variables))
-        return [os.fsencode(folder), frames.pack_names(names), *words, given.stdin]
+        variables = [f"{name}={value}" for name, value in given.env.items()]
+        return [
+            os.fsencode(folder),
+            frames.pack_names(names),
+            frames.pack_words(given.cmd),
+            frames.pack_words(variables),
+            given.stdin,
+        ]
 
     def _rewritten(self, invocation: Invocation) -> Invocation:
         """Return an invocation with the paths that are true on this machine."""

@@ -123,6 +123,7 @@ class DatumCalls:
         self, request: pps_pb2.GetLogsRequest, context: Context
     ) -> Iterator[pps_pb2.LogMessage]:
         """Yield log lines; with `follow`, for as long as the caller is there."""
+        self.scheduler.flush_logs()
         with self.files.snapshot() as connection:
             wanted = _filter(connection, request)
             after = logs.tail(connection, wanted, request.tail) if request.tail else 0

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # Worker to launcher.
 # Folder to start in, b"" or that an interpreter may be kept warm and which variables vary (see
-# `pack_names`), number of arguments, the arguments, NAME=VALUE ..., standard input.
+# `pack_names`), the arguments, NAME=VALUE ... (both see `pack_words`), standard input.
 RUN = b"R"
 KILL = b"K"  # end the running command
 
@@ -24,6 +24,8 @@ FAILED = b"F"  # once, instead of READY: why it can't work; it ends after this
 STARTED = b"S"  # the command's process group, for the worker to kill if the launcher dies
 # Exit code, an error in words if the command could not be started, what is to be noted of that.
 EXITED = b"E"
+# The same, and that the next command needs another launcher: this one's mounts have been changed.
+SPENT = b"L"
 
 _LENGTH = 4
 
@@ -36,6 +38,16 @@ def pack_names(names: Iterable[bytes] | None) -> bytes:
 def unpack_names(field: bytes) -> set[bytes] | None:
     """Read what `pack_names` made."""
     return set(field.split(b"=")) if field else None
+
+
+def pack_words(words: Iterable[str]) -> bytes:
+    """Make one field of words that a program is started with: they hold no NUL character."""
+    return os.fsencode("".join([f"{word}\0" for word in words]))
+
+
+def unpack_words(field: bytes) -> list[bytes]:
+    """Read what `pack_words` made."""
+    return field.split(b"\0")[:-1]
 
 
 def write_frame(fd: int, kind: bytes, fields: Iterable[bytes] = ()) -> None:

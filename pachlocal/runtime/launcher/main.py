@@ -13,6 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from . import namespaces
+
 _IDLE_LIMIT_S = 300.0  # for a server that holds some 100 MB
 _REQUESTS = 0  # standard input; commands write to 1 and 2, the pipe that the worker reads
 
@@ -27,7 +29,7 @@ def main() -> None:
     replies = int(sys.argv[1])
     os.set_inheritable(replies, False)
     try:
-        _isolate(sys.argv[2], sys.argv[3], sys.argv[4:], replies)
+        mounts = _isolate(sys.argv[2], sys.argv[3], sys.argv[4:], replies)
     except OSError as error:
         frames.write_frame(replies, frames.FAILED, [str(error.strerror).encode()])
         return
@@ -38,7 +40,8 @@ def main() -> None:
             kind, fields = request
             if kind == frames.RUN:  # a KILL found here came after the command had ended
                 answer = _run(fields, replies, children, keeper)
-                frames.write_frame(replies, frames.EXITED, [*answer, keeper.note.encode()])
+                how = frames.SPENT if mounts is not None and mounts.changed() else frames.EXITED
+                frames.write_frame(replies, how, [*answer, keeper.note.encode()])
         keeper.end()
 
 
@@ -48,9 +51,12 @@ def _next_request(keeper: warm.Keeper) -> tuple[bytes, list[bytes]] | None:
     return frames.read_frame(_REQUESTS)
 
 
-def _isolate(isolation: str, root: str, binds: list[str], replies: int) -> None:
+def _isolate(
+    isolation: str, root: str, binds: list[str], replies: int
+) -> namespaces.MountWatch | None:
+    """Enter the namespaces; return what watches the mounts, if commands can change them."""
     if sys.platform != "linux":
-        return
+        return None
     from . import linux, namespaces
 
     own_pids = isolation == "mounts+pids"
@@ -62,16 +68,17 @@ def _isolate(isolation: str, root: str, binds: list[str], replies: int) -> None:
         namespaces.change_root(root, shown, own_pids)
     if not own_pids:
         linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
+    return namespaces.MountWatch() if isolation != "none" and os.geteuid() == 0 else None
 
 
 def _run(
     fields: list[bytes], replies: int, children: _ChildWatch, keeper: warm.Keeper
 ) -> list[bytes]:
-    folder, names, count, *rest = fields
+    folder, names, words, variables, text = fields
     keeper.note = ""
-    argv, variables, text = rest[: int(count)], rest[int(count) : -1], rest[-1]
+    argv = frames.unpack_words(words)
     env = dict(os.environb)
-    env.update(variable.split(b"=", 1) for variable in variables)  # type: ignore[misc]
+    env.update(it.split(b"=", 1) for it in frames.unpack_words(variables))  # type: ignore[misc]
     env[b"PWD"] = folder
     stdin, feed = os.pipe()
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import signal
 
 from . import linux
@@ -90,6 +91,23 @@ def change_root(root: str, binds: Mapping[str, str], own_pids: bool) -> None:
         os.mkdir(root + path)  # noqa: PTH102
         linux.mount(source, root + path, flags=linux.MS_BIND | linux.MS_REC)
     _enter(root)
+
+
+class MountWatch:
+    """Tells whether the mounts of this process's namespace change: root's commands can do that.
+
+    What is mounted over a folder of `/pfs` hides it from every command that follows.
+    """
+
+    def __init__(self) -> None:
+        """Begin to watch."""
+        mounts = os.open("/proc/self/mounts", os.O_RDONLY)
+        self._poller = select.poll()
+        self._poller.register(mounts, select.POLLPRI)  # proc(5), /proc/pid/mounts
+
+    def changed(self) -> bool:
+        """Whether they have changed since this was last asked."""
+        return bool(self._poller.poll(0))
 
 
 def _guard(child: int, close: tuple[int, ...]) -> NoReturn:

@@ -309,6 +309,7 @@ class World:
             return list(datum_store.list_datums(connection, job))
 
     def log(self, wanted: LogFilter) -> list[LogLine]:
+        self.logs.flush()
         with self.files.snapshot() as connection:
             return list(logs.read(connection, wanted))
 

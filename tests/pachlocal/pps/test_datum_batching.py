@@ -117,6 +117,21 @@ def test_a_program_is_started_once_and_works_on_one_datum_after_the_other(
     assert batch.door.desks == {}
 
 
+def test_a_file_that_a_program_has_open_stays_as_it_was(batch: BatchWorld) -> None:
+    found = []
+
+    def program(run: Run) -> None:
+        path = batch.ask(run)["data"]
+        with (run.pfs / path.removeprefix("/pfs/")).open() as file:
+            batch.ask(run)
+            found.append(file.read())
+        while True:
+            batch.ask(run)
+
+    assert batch.run(program, 2).state is JobState.SUCCESS
+    assert found == ["0"]
+
+
 def test_each_worker_has_a_program_of_its_own(batch: BatchWorld) -> None:
     both = threading.Barrier(2)
 

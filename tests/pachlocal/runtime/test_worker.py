@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pachlocal.runtime.contract import Invocation, Outcome
+from pachlocal.runtime.launch import Isolation
 from pachlocal.runtime.worker import ProcessWorker
 
 from .conftest import Run
@@ -115,3 +116,15 @@ def test_descriptors_of_the_daemon_do_not_reach_commands(run: Run) -> None:
     assert outcome == OK
     # The interpreter itself opens nothing that stays.
     assert lines == ["[]"]
+
+
+def test_a_mount_over_a_folder_ends_with_the_command(
+    run: Run, worker: ProcessWorker, isolation: Isolation
+) -> None:
+    if isolation is Isolation.NONE:
+        pytest.skip("commands are in the machine's own mount namespace")
+    (worker.pfs / "out").mkdir()
+    outcome, _ = run("sh", "-c", "mount -t tmpfs none /pfs/out && touch /pfs/out/left")
+    if outcome != OK:
+        pytest.skip("commands may not mount anything")
+    assert run("ls", "/pfs/out") == (OK, [])

@@ -1,0 +1,142 @@
+"""The small files of a worker's `/pfs`: written over for the next datum instead of made anew.
+
+A new file costs more than its content. Most of all on ext4 without a journal, as virtual machines
+have it: there each new file passes over all that were deleted in the last minutes, one by one
+(`recently_deleted` in the kernel's fs/ext4/ialloc.c), and workers delete all the time.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterable
+from typing import TypeAlias
+
+if sys.platform == "linux":
+    import fcntl
+
+Identity: TypeAlias = tuple[int, ...]
+
+_MOST_FILES = 100 if sys.platform == "linux" else 0  # other systems don't tell who has one open
+_MOST_BYTES = 64 * 1024  # of a file; the content of a larger one costs more than to make it
+
+_EXISTING = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_NEW = os.O_WRONLY | os.O_NOFOLLOW | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+_MODE = 0o666  # less the umask
+
+
+def identity(found: os.stat_result) -> Identity:
+    """What tells whether a file or folder is the one that was made, and as it was made."""
+    return found.st_dev, found.st_ino, found.st_mode, found.st_uid, found.st_gid
+
+
+class Spares:
+    """Writes the files of one datum after the other. Belongs to one thread.
+
+    A file serves again if it still is what was made, has no other name, and nobody has it open.
+    """
+
+    def __init__(self) -> None:
+        self._made: dict[str, Identity] = {}  # for the datum that is there
+        self._before: dict[str, Identity] = {}  # for the datum before
+        self._free: dict[str, Identity] = {}
+
+    def begin(self) -> None:
+        """Begin with the next datum: what was written is the datum's before."""
+        self._made, self._before, self._free = {}, self._made, {}
+
+    def wants(self, place: str) -> bool:
+        """Whether there was written a file for the datum before that may serve this one."""
+        return place in self._before
+
+    def take(self, places: Iterable[str]) -> None:
+        """Take such files, to be written over or removed by `end`."""
+        self._free.update((place, self._before[place]) for place in places)
+
+    def write(self, place: str, pieces: Iterable[bytes]) -> int:
+        """Write a file, and return its bytes; the folders that it lies in are made."""
+        file, made = self._open(place)
+        try:
+            size = sum(_write_all(file, piece) for piece in pieces)
+            if made is None:
+                made = identity(os.fstat(file))
+            else:
+                os.ftruncate(file, size)
+        finally:
+            os.close(file)
+        if size <= _MOST_BYTES and len(self._made) < _MOST_FILES:
+            self._made[place] = made
+        return size
+
+    def end(self) -> None:
+        """Remove the files that were taken and not needed."""
+        for place in self._free:
+            os.unlink(place)  # noqa: PTH108 - pathlib takes longer than the call
+        self._free.clear()
+
+    def _open(self, place: str) -> tuple[int, Identity | None]:
+        """Open a file for writing; return its descriptor, and what it is if it was taken."""
+        while self._free:
+            spare = place if place in self._free else next(iter(self._free))
+            made = self._free.pop(spare)
+            file = _reopen(spare, made)
+            if file is None:
+                os.unlink(spare)  # noqa: PTH108
+                continue
+            if spare != place:
+                _move(spare, place)
+            return file, made
+        try:
+            return os.open(place, _NEW, _MODE), None
+        except FileNotFoundError:
+            _make_parent(place)
+            return os.open(place, _NEW, _MODE), None
+
+
+def _reopen(place: str, made: Identity) -> int | None:
+    """Open a file to be written over; None when it must not be."""
+    try:
+        file = os.open(place, _EXISTING)
+    except OSError:
+        return None
+    found = os.fstat(file)
+    if identity(found) == made and found.st_nlink == 1 and _is_open_nowhere_else(file):
+        return file
+    os.close(file)
+    return None
+
+
+def _is_open_nowhere_else(file: int) -> bool:
+    """Whether nobody else has a file open, or mapped: only then the kernel gives a write lease.
+
+    See fcntl(2). Who opens it just then would have us sent a signal: one that does nothing.
+    """
+    if sys.platform != "linux":
+        return False
+    try:
+        fcntl.fcntl(file, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except OSError:  # somebody has; or the file system knows no leases
+        return False
+    return True
+
+
+def _move(spare: str, place: str) -> None:
+    try:
+        os.rename(spare, place)  # noqa: PTH104
+    except FileNotFoundError:
+        _make_parent(place)
+        os.rename(spare, place)  # noqa: PTH104
+
+
+def _make_parent(place: str) -> None:
+    os.makedirs(os.path.dirname(place), exist_ok=True)  # noqa: PTH103, PTH120
+
+
+def _write_all(file: int, data: bytes) -> int:
+    left = memoryview(data)
+    while left:
+        left = left[os.write(file, left) :]
+    return len(data)

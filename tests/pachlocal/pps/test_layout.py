@@ -1,0 +1,171 @@
+"""What a datum finds in `/pfs`: its own files, whatever the one before has done there."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pps_world import Run, World, copy, make_spec, pfs_input
+
+
+def leave_files(pfs: Path) -> None:
+    for folder in ("data", "out", "."):
+        (pfs / folder / "left").write_bytes(b"left")
+        (pfs / folder / "link").symlink_to("/etc/hostname")
+        os.mkfifo(pfs / folder / "pipe")
+
+
+def leave_folders(pfs: Path) -> None:
+    for folder in ("data", "out", "."):
+        (pfs / folder / "left/below").mkdir(parents=True)
+        (pfs / folder / "left/below/file").write_bytes(b"left")
+        (pfs / folder / "left/below").chmod(0o500)
+
+
+def protect(pfs: Path) -> None:
+    for folder in ("data", "out"):
+        (pfs / folder / "left").write_bytes(b"left")
+        (pfs / folder).chmod(0o500)
+    pfs.chmod(0o500)
+
+
+def write_over(pfs: Path) -> None:
+    for name in ("data/1", ".env"):
+        (pfs / name).write_bytes(b"longer than it was" * 1000)
+
+
+def protect_files(pfs: Path) -> None:
+    for name in ("data/1", ".env"):
+        (pfs / name).chmod(0o400)
+
+
+def link_elsewhere(pfs: Path) -> None:
+    """Under another name a file has to stay as it is."""
+    outside = pfs.parent.parent / "outside/data/1"
+    outside.unlink(missing_ok=True)
+    outside.parent.mkdir(parents=True, exist_ok=True)
+    (pfs / "data/1").write_bytes(b"not mine")
+    outside.hardlink_to(pfs / "data/1")
+    (pfs / "out/linked").hardlink_to(pfs / ".env")
+
+
+def remove(pfs: Path) -> None:
+    (pfs / "data/1").unlink()
+    for folder in ("data", "out"):
+        (pfs / folder).rmdir()
+    (pfs / ".env").unlink()
+
+
+def replace_by_files(pfs: Path) -> None:
+    remove(pfs)
+    for name in ("data", "out"):
+        (pfs / name).write_bytes(b"left")
+    (pfs / ".env").mkdir()
+
+
+def exchange(pfs: Path) -> None:
+    (pfs / "out/left").write_bytes(b"left")
+    (pfs / "data").rename(pfs / "kept")
+    (pfs / "out").rename(pfs / "data")
+    (pfs / "kept").rename(pfs / "out")
+
+
+def replace_by_links(pfs: Path) -> None:
+    outside = pfs.parent.parent / "outside"
+    (outside / "data").mkdir(parents=True, exist_ok=True)
+    (outside / "data/1").write_bytes(b"not mine")
+    remove(pfs)
+    (pfs / "data").symlink_to(outside / "data")
+    (pfs / "out").symlink_to(outside / "data")
+    (pfs / ".env").symlink_to(outside / "data/1")
+
+
+def shown(pfs: Path) -> dict[str, tuple[int, str]]:
+    return {
+        path.relative_to(pfs).as_posix(): (
+            path.lstat().st_mode,
+            path.read_text() if path.is_file() and path.name != ".env" else "",
+        )
+        for path in pfs.rglob("*")
+    }
+
+
+@pytest.mark.parametrize("glob", ["/*", "/"], ids=["files", "folder"])
+@pytest.mark.parametrize(
+    "leave",
+    [
+        leave_files,
+        leave_folders,
+        protect,
+        write_over,
+        protect_files,
+        link_elsewhere,
+        remove,
+        replace_by_files,
+        exchange,
+        replace_by_links,
+    ],
+)
+def test_a_datum_finds_nothing_of_the_one_before(
+    world: World, tmp_path: Path, leave: Callable[[Path], None], glob: str
+) -> None:
+    """Two tries go wrong: in folders that are new, and in folders that were kept."""
+    found: list[dict[str, tuple[int, str]]] = []
+
+    def look(run: Run) -> int:
+        found.append(shown(run.pfs))
+        leave(run.pfs)
+        return len(found) < 3
+
+    world.runtime.programs["look"] = look
+    world.make_repos("data")
+    world.put("data", {"/1": b"one"})
+    world.create(make_spec("out", pfs_input("data", glob), cmd="look", datum_tries="3"))
+    world.wait("out")
+    first, *others = found
+    assert set(first) == {".env", "data", "data/1", "out"}
+    assert others == [first, first]
+    outside = tmp_path / "outside/data/1"
+    assert not outside.exists() or outside.read_bytes() == b"not mine"
+
+
+def test_an_input_of_another_datum_is_gone(world: World) -> None:
+    found: list[set[str]] = []
+    world.runtime.programs["look"] = lambda run: found.append(set(shown(run.pfs)))
+    world.make_repos("one", "two")
+    world.put("one", {"/1": b"1"})
+    world.put("two", {"/2": b"2"})
+    world.create(make_spec("out", {"union": [pfs_input("one"), pfs_input("two")]}, cmd="look"))
+    world.succeed("out")
+    assert found == [{".env", "one", "one/1", "out"}, {".env", "two", "two/2", "out"}]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="folders are made anew elsewhere")
+def test_folders_and_files_serve_again(world: World) -> None:
+    """To make and remove them would take most of a small datum's time."""
+    found: list[set[int]] = []
+
+    def look(run: Run) -> None:
+        (file,) = (run.pfs / "data").iterdir()
+        places = (file, file.parent, run.pfs / "out", run.pfs / ".env")
+        found.append({place.stat().st_ino for place in places})
+        copy(run)
+        (run.pfs / "occupied").mkdir(exist_ok=True)  # or a new folder may get the number
+
+    world.runtime.programs["look"] = look
+    world.make_repos("data")
+    world.put("data", {"/1": b"1", "/2": b"2"})
+    world.create(make_spec("out", pfs_input("data"), cmd="look"))
+    world.succeed("out")
+    assert found[0] == found[1]
+
+
+def test_an_output_folder_that_is_a_link_out_is_refused(world: World) -> None:
+    world.runtime.programs["replace"] = lambda run: replace_by_links(run.pfs)
+    world.make_repos("data")
+    world.put("data", {"/1": b"1"})
+    world.create(make_spec("out", pfs_input("data"), cmd="replace"))
+    assert "outside /pfs" in world.wait("out").reason
