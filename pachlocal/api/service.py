@@ -103,6 +103,8 @@ def _handler(method: MethodDescriptor, implementation: object) -> grpc.RpcMethod
     behaviour = getattr(implementation, snake_case(method.name), None)
     if behaviour is None:
         behaviour = _unserved(method)
+    if method.client_streaming:
+        behaviour = _hearing_out(behaviour)
     wrapped = _streaming(behaviour) if method.server_streaming else _answering(behaviour)
     kind = "_".join(
         "stream" if streaming else "unary"
@@ -124,6 +126,25 @@ def _unserved(method: MethodDescriptor) -> Callable[[Any, Context], NoReturn]:
         )
 
     return refuse
+
+
+def _hearing_out(behaviour: Callable[[Any, Context], Any]) -> Callable[[Any, Context], Any]:
+    return lambda requests, context: behaviour(_whole(requests, context), context)
+
+
+def _whole(requests: Iterator[Any], context: Context) -> Iterator[Any]:
+    """Yield the messages of a stream, which has to end and not to break off.
+
+    gRPC's iterator ends in both cases: its thread tells first that no message comes, and then why.
+    To ask for one more goes through the same queue, so that it has told both when that is answered.
+
+    Raises:
+        CallerGoneError: It broke off, so that nothing of it may count.
+    """
+    yield from requests
+    next(requests, None)
+    if not context.is_active():
+        raise CallerGoneError
 
 
 def _answering(behaviour: Callable[[Any, Context], Any]) -> Callable[[Any, Context], Any]:

@@ -64,8 +64,6 @@ class Modifying:
                 raise InvalidArgumentError(f"unexpected message {body or 'without a body'}")
             del request, add
         modification.add_all(small)
-        if not context.is_active():
-            raise CallerGoneError
 
     def _add_url(
         self, modification: Modification, request: pfs_pb2.AddFile, context: Context
