@@ -16,7 +16,8 @@ from pachlocal.pfs.modification import Modification
 from pachlocal.pps.layout import OUT
 from pachlocal.storage.objects import ObjectWriter
 
-_PIECE = 4 * 1024 * 1024  # bytes read at once
+_SMALL = 64 * 1024  # bytes read at once: most files are small, and to make room takes time
+_PIECE = 4 * 1024 * 1024  # of those that aren't
 _MAX_LINKS = 40  # as many as the kernel follows
 _OLD_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NAME = attrgetter("name")
@@ -55,7 +56,7 @@ def _add(modification: Modification, path: str, place: str) -> int:
     size = 0
     file = os.open(place, _OLD_FILE)
     try:
-        while piece := os.read(file, _PIECE):
+        while piece := os.read(file, _SMALL if size < _SMALL else _PIECE):
             modification.add(path, piece)
             size += len(piece)
     finally:
