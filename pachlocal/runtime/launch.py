@@ -103,7 +103,6 @@ class Launcher:
         self._stdin, self._stdout = self._process.stdin, self._process.stdout
         self.output = self._stdout.fileno()
         os.set_blocking(self.output, False)
-        self._own_pids = setup.isolation is Isolation.MOUNTS_AND_PIDS
         self._group: int | None = None
         self.spent = False
         try:
