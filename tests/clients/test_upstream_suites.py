@@ -25,6 +25,7 @@ _TIMEOUT_S = 900
 
 _INTERNET = "the server fetches a page from the internet"
 _FIXED_PORT = "dials localhost:30650, whoever answers there"
+_NO_IMAGE = "its pipeline names no image, and pachlocal asks for one"
 _CHUNKS = "the client reads chunks from an object store next to the server"
 
 
@@ -53,6 +54,7 @@ SUITES = [
             "test_pfs.py::test_put_file_url": _INTERNET,
             "test_pfs.py::test_put_file_empty": _INTERNET,
             "test_pfs.py::test_put_file_atomic": _INTERNET,
+            "test_spout.py::test_spout_commit": _NO_IMAGE,
         },
     ),
     Suite(
