@@ -18,6 +18,7 @@ _ALL = (
     "growth",
     "datums",
     "batching",
+    "enumeration",
     "warm",
 )
 
