@@ -25,6 +25,7 @@ _MAX_REVERSED = 100_000  # entries, as on the real server
 _MESSAGE = 512 * 1024  # bytes; measured: larger ones are not faster, and cost memory
 _TAR_RECORD = 512  # bytes, the unit that a tar is padded to
 _GATHERED = 256 * 1024  # bytes
+_NO_URL = "getting to a URL is not served yet: get it to a folder"
 
 
 class FileCalls(Modifying):
@@ -60,7 +61,7 @@ class FileCalls(Modifying):
         self, objects: Reader, info: CommitInfo, request: pfs_pb2.GetFileRequest
     ) -> Iterator[BytesValue]:
         if not request.URL.startswith(f"{handover.SCHEME}:"):
-            raise UnsupportedError("getting to a URL is not served yet: get it to a folder")
+            raise UnsupportedError(_NO_URL)
         with self.sources.handover.opened(request.URL) as file:
             found = files.find_file(objects, info, request.file.path).content
             start = os.lseek(file, 0, os.SEEK_CUR)
@@ -78,7 +79,7 @@ class FileCalls(Modifying):
     ) -> Iterator[BytesValue]:
         """Yield a plain tar of all that a glob matches; its names are absolute, its modes 0."""
         if request.URL:
-            raise UnsupportedError("getting to a URL is not served yet: get it to a folder")
+            raise UnsupportedError(_NO_URL)
         objects, info = self._readable(request.file)
         found = files.files_below(objects, info, request.file.path)
         for piece in _gathered(self._tar(_in_range(found, request.path_range))):
