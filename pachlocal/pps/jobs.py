@@ -278,7 +278,8 @@ def delete(tx: Transaction, objects: Reader, job: JobInfo) -> None:
 def _finish_meta(tx: Transaction, objects: Reader, job: JobInfo, meta: Root, error: str) -> None:
     commit = commits.find_in_set(tx.connection, job.repo.of_type(META), job.id)
     if commit is not None and commit.finished is None:
-        commits.finish(tx, objects, commits.set_root(tx, objects, commit, meta), error=error)
+        written = commits.set_root(tx, objects, commit, meta)
+        commits.finish(tx, objects, written, error=error, is_sound=True)  # we made all its names
 
 
 def _end(tx: Transaction, job: JobInfo, state: JobState, reason: str) -> JobInfo:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from importlib import resources
 from pathlib import Path
@@ -96,6 +96,17 @@ class Database:
         finally:
             if connection.in_transaction:  # an error of the disk may have ended it already
                 connection.execute("ROLLBACK")
+            self._idle_readers.append(connection)
+
+    def query(self, statement: str, parameters: Sequence[object]) -> list[Row]:
+        """Return all that one statement reads: it needs no transaction, which costs three."""
+        try:
+            connection = self._idle_readers.pop()
+        except IndexError:
+            connection = self._connect()
+        try:
+            return connection.execute(statement, parameters).fetchall()
+        finally:
             self._idle_readers.append(connection)
 
     @property

@@ -54,11 +54,11 @@ class ObjectStore:
         Raises:
             DamagedStoreError: It is not in the store, or its bytes changed on disk.
         """
-        with self.database.read() as connection:
-            row = connection.execute("SELECT data FROM objects WHERE hash = ?", (name,)).fetchone()
-        if row is None:
+        rows = self.database.query("SELECT data FROM objects WHERE hash = ?", (name,))
+        if not rows:
             raise DamagedStoreError(f"object {name.hex()} is missing from the store")
-        data: bytes = row["data"] if row["data"] is not None else self.files.read(name)
+        (inline,) = rows[0]
+        data: bytes = inline if inline is not None else self.files.read(name)
         if hash_of(data) != name:
             raise DamagedStoreError(f"object {name.hex()} is damaged: its bytes have changed")
         return data
