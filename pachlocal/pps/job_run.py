@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 
 from pachlocal.errors import NotFoundError
@@ -26,6 +26,7 @@ from pachlocal.pps.merge import DuplicateOutputError, merge_meta, merge_output
 from pachlocal.pps.pipelines import PipelineInfo
 from pachlocal.pps.plan import plan
 from pachlocal.pps.processing import Journal, Processor
+from pachlocal.pps.recording import Recorder
 from pachlocal.pps.states import DatumState, JobState
 from pachlocal.pps.workers import WorkerSlot
 from pachlocal.storage.objects import ObjectWriter
@@ -107,20 +108,23 @@ class JobRun:
         hands = min(waiting, len(self._crew.slots))
         if hands == 0:
             return
-        with ThreadPoolExecutor(hands, thread_name_prefix=f"job {self._job.id}") as pool:
-            work = [pool.submit(self._work, slot) for slot in self._crew.slots[:hands]]
+        with (
+            closing(Recorder(self._files.database)) as recorder,
+            ThreadPoolExecutor(hands, thread_name_prefix=f"job {self._job.id}") as pool,
+        ):
+            work = [pool.submit(self._work, slot, recorder) for slot in self._crew.slots[:hands]]
             for future in work:
                 future.add_done_callback(lambda _: self._files.database.news.wake())
-            self._watch(work)
+            self._watch(work, recorder)
         for future in work:
             future.result()
 
-    def _watch(self, work: list[Future[None]]) -> None:
+    def _watch(self, work: list[Future[None]], recorder: Recorder) -> None:
         """Wait for the workers; stop them all when one breaks or the job is over."""
         news = self._files.database.news
         for seen in news.until(lambda: all(future.done() for future in work)):
             broken = any(future.done() and future.exception() for future in work)
-            if broken or self._leaving.is_set() or self._is_over():
+            if broken or recorder.has_failed or self._leaving.is_set() or self._is_over():
                 self._leaving.set()
                 for slot in self._crew.slots:
                     slot.kill()
@@ -156,7 +160,7 @@ class JobRun:
             _log.exception("job %s@%s", self._job.repo, self._job.id)
             return True
 
-    def _work(self, slot: WorkerSlot) -> None:
+    def _work(self, slot: WorkerSlot, recorder: Recorder) -> None:
         """Process datums in one worker until none is left."""
         pipeline = self._crew.pipeline
         with self._files.snapshot() as connection:
@@ -173,13 +177,14 @@ class JobRun:
             self._crew.door,
         )
         with closing(processor):
-            self._process_datums(slot, processor)
+            self._process_datums(slot, processor, recorder)
 
-    def _process_datums(self, slot: WorkerSlot, processor: Processor) -> None:
+    def _process_datums(self, slot: WorkerSlot, processor: Processor, recorder: Recorder) -> None:
         leaves = list(pfs_inputs(self._crew.pipeline.spec.input))
         while (datum := self._take()) is not None:
             files = load_files(datum.files, leaves, self._commit)
-            with ObjectWriter(self._files.objects) as objects:
+            with ExitStack() as ending:
+                objects = ending.enter_context(ObjectWriter(self._files.objects))
                 slot.begin(self._job.id, datum.id)
                 try:
                     result = processor.process(files, self._journal(slot, datum), objects)
@@ -187,18 +192,8 @@ class JobRun:
                     slot.rest()
                 if self._leaving.is_set():
                     return  # it was interrupted; it will run again
-                objects.prepare()
-                with self._files.database.write(progress=True) as connection:
-                    datum_store.record(
-                        connection,
-                        datum,
-                        result.state,
-                        output=result.output,
-                        attempts=result.attempts,
-                        stats=result.stats,
-                        error=result.error,
-                    )
-                    objects.write_into(connection)
+                ending.pop_all()  # the recorder ends it
+                recorder.take(datum, result, objects)
 
     def _commit(self, key: int) -> CommitInfo:
         """Return an input commit; there are few, and all datums lie in them."""

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import logging
-import queue
 import sqlite3
-import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from pachlocal.pps.gathering import Gatherer
 from pachlocal.storage.database import Connection, Database, Row
 
 _log = logging.getLogger(__name__)
-
-_BATCH = 2000  # lines a transaction
-_GATHER_S = 0.05  # a transaction for each line would cost as much as a small datum
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +37,7 @@ class LogLine:
     worker: str = ""
     master: bool = False
     user: bool = False
-    time: int = 0
+    time: int = field(default_factory=time.time_ns)
     key: int | None = None
 
 
@@ -50,59 +46,36 @@ class LogWriter:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._lines: queue.SimpleQueue[LogLine | threading.Event | None] = queue.SimpleQueue()
-        self._hurry = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="logs")
-        self._thread.start()
+        self._gatherer = Gatherer(self._keep, "logs")
 
     def write(self, line: LogLine) -> None:
         """Take a line; it is stored soon after."""
-        self._lines.put(line if line.time else _stamped(line))
+        self._gatherer.take(line)
 
     def flush(self) -> None:
         """Wait until all that was taken before is stored, or lost, or nobody stores any more."""
-        stored = threading.Event()
-        self._lines.put(stored)
-        self._hurry.set()
-        while self._thread.is_alive() and not stored.wait(_GATHER_S):
-            pass
+        self._gatherer.flush()
 
     def close(self) -> None:
         """Store what was taken, and stop."""
-        self._lines.put(None)
-        self._hurry.set()
-        self._thread.join()
+        self._gatherer.close()
 
-    def _run(self) -> None:
-        open_ = True
-        while open_:
-            batch = [self._lines.get()]
-            if self._lines.qsize() < _BATCH:
-                self._hurry.wait(_GATHER_S)
-            self._hurry.clear()
-            while not self._lines.empty() and len(batch) < _BATCH:
-                batch.append(self._lines.get())
-            open_ = None not in batch
-            try:
-                self._store([line for line in batch if isinstance(line, LogLine)])
-            except sqlite3.Error as error:  # a full disk; lines are lost, work is not
-                _log.error("%d log lines could not be stored: %s", len(batch), error)
-            except Exception:  # nobody would store lines any more
-                _log.exception("%d log lines could not be stored", len(batch))
-            for waiter in batch:
-                if isinstance(waiter, threading.Event):
-                    waiter.set()
+    def _keep(self, lines: list[LogLine]) -> None:
+        try:
+            self._store(lines)
+        except sqlite3.Error as error:  # a full disk; lines are lost, work is not
+            _log.error("%d log lines could not be stored: %s", len(lines), error)
+        except Exception:  # nobody would store lines any more
+            _log.exception("%d log lines could not be stored", len(lines))
 
     def _store(self, lines: list[LogLine]) -> None:
-        if not lines:
-            return
         with self._database.write(progress=True) as connection:
+            # The job or pipeline may have been deleted meanwhile, and its lines with it.
+            pipelines = _there(connection, "pipelines", {line.pipeline for line in lines})
+            jobs = _there(connection, "jobs", {line.job for line in lines}) | {None}
             connection.executemany(
-                # The job or pipeline may have been deleted meanwhile, and its lines with it.
                 "INSERT INTO logs (pipeline_id, job_id, datum, worker, master, user, time, message)"
-                " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8"
-                " WHERE EXISTS (SELECT 1 FROM pipelines WHERE id = ?1)"
-                " AND (?2 IS NULL OR EXISTS (SELECT 1 FROM jobs WHERE id = ?2))",
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     (
                         line.pipeline,
@@ -115,8 +88,18 @@ class LogWriter:
                         line.message,
                     )
                     for line in lines
+                    if line.pipeline in pipelines and line.job in jobs
                 ),
             )
+
+
+def _there(connection: Connection, table: str, keys: set[int | None]) -> set[int | None]:
+    """Return those of some rows that are in a table."""
+    rows = (
+        connection.execute(f"SELECT id FROM {table} WHERE id = ?", (key,)).fetchone()
+        for key in keys
+    )
+    return {row["id"] for row in rows if row is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,19 +136,6 @@ def tail(connection: Connection, wanted: LogFilter, lines: int) -> int:
     """Return the `after` with which `read` yields the last lines only."""
     keys = [line.key or 0 for line in read(connection, wanted)]
     return keys[-lines - 1] if len(keys) > lines else 0
-
-
-def _stamped(line: LogLine) -> LogLine:
-    return LogLine(
-        line.pipeline,
-        line.message,
-        line.job,
-        line.datum,
-        line.worker,
-        line.master,
-        line.user,
-        time.time_ns(),
-    )
 
 
 def _line(row: Row) -> LogLine:

@@ -1,0 +1,79 @@
+"""What became of datums, recorded: many in one transaction when they end fast."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import NamedTuple
+
+from pachlocal.pps import datum_store
+from pachlocal.pps.datum_store import DatumInfo
+from pachlocal.pps.gathering import Gatherer
+from pachlocal.pps.processing import Result
+from pachlocal.storage.database import Database
+from pachlocal.storage.objects import ObjectWriter
+
+
+class Recorder:
+    """Records the datums of one job. Any thread may use it.
+
+    A datum counts as processed when it is recorded. One that isn't, because we are killed or the
+    disk is full, runs again.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._error: Exception | None = None
+        self._gatherer = Gatherer(self._record, "recorder")
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether something could not be recorded; `close` says why."""
+        return self._error is not None
+
+    def take(self, datum: DatumInfo, result: Result, objects: ObjectWriter) -> None:
+        """Record a datum soon; it is the recorder that ends the writer of its output."""
+        self._gatherer.take(_Done(datum, result, objects))
+
+    def close(self) -> None:
+        """Record what was taken, and stop.
+
+        Raises:
+            OSError: An output could not be written.
+            sqlite3.Error: The database could not.
+        """
+        self._gatherer.close()
+        if self._error is not None:
+            raise self._error
+
+    def _record(self, batch: list[_Done]) -> None:
+        try:
+            with ExitStack() as ending:
+                for done in batch:
+                    ending.push(done.objects)
+                if self._error is None:
+                    self._store(batch)
+        except Exception as error:  # whoever closes us gets it
+            self._error = error
+            self._database.news.wake()
+
+    def _store(self, batch: list[_Done]) -> None:
+        for done in batch:
+            done.objects.prepare()
+        with self._database.write(progress=True) as connection:
+            for datum, result, objects in batch:
+                datum_store.record(
+                    connection,
+                    datum,
+                    result.state,
+                    output=result.output,
+                    attempts=result.attempts,
+                    stats=result.stats,
+                    error=result.error,
+                )
+                objects.write_into(connection)
+
+
+class _Done(NamedTuple):
+    datum: DatumInfo
+    result: Result
+    objects: ObjectWriter
