@@ -13,6 +13,7 @@ import grpc
 
 from pachlocal.api import service
 from pachlocal.api.service import Context
+from pachlocal.cores import one_core
 from pachlocal.pps.batching import Desk
 from pachlocal.proto import worker_pb2
 
@@ -31,7 +32,8 @@ class WorkerDoor:
             server = grpc.server(pool, options=(("grpc.so_reuseport", 0),))
             server.add_generic_rpc_handlers([service.handlers(descriptor, WorkerApi(desk))])
             port = server.add_insecure_port(_ADDRESS)
-            server.start()
+            with one_core():
+                server.start()  # the thread that starts those of the pool
             try:
                 yield port
             finally:

@@ -8,12 +8,15 @@ https://docs.pachyderm.com/latest/build-dags/pipeline-operations/datum-batching/
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, ExitStack
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from enum import Enum, auto
 from typing import Protocol
 
 from pachlocal.errors import ConflictError
+from pachlocal.pps.turns import Halt, Step, Steps, Turn, advance
 from pachlocal.runtime.contract import Invocation, Outcome, Worker
 from pachlocal.runtime.refusal import timeout_reason
 
@@ -56,10 +59,10 @@ class Door(Protocol):
 
 
 class Batch:
-    """The program of one worker, for the datums of one job. Belongs to one thread.
+    """Lets one program have the turns of all datums of a job. Belongs to one thread.
 
-    It runs until it fails, or there are no more datums; after a failure the next datum, or the next
-    try, starts it anew.
+    The program runs until something fails or there are no more datums; after a failure the next
+    datum, or the next try, starts it anew.
     """
 
     def __init__(self, worker: Worker, door: Door, invocation: Invocation) -> None:
@@ -73,98 +76,137 @@ class Batch:
         self._worker = worker
         self._door = door
         self._invocation = invocation
-        self._program: _Program | None = None
 
-    def process(self, env: Mapping[str, str], on_line: Callable[[str], None]) -> Outcome:
-        """Let the program work on the datum that lies in `/pfs`; return how that went.
+    def drive(self, steps: Steps) -> None:
+        """Go through all steps, in this thread and in those of the program's calls."""
+        step = next(steps, None)
+        while step is not None:
+            if isinstance(step, Halt):
+                step = advance(steps, Outcome(0))
+                continue
+            program = _Program(self._worker, self._invocation, steps, step)
+            with program.running(self._door):
+                step = program.wait()
 
-        After a failure nothing of the program runs any more.
 
-        Args:
-            env: The datum's variables.
-            on_line: Called for each line of output from now on.
-        """
-        if self._program is None:
-            self._program = _Program(self._worker, self._door, self._invocation, on_line)
-        outcome = self._program.process(env, on_line)
-        if outcome.error is not None or outcome.exit_code != 0:
-            self.stop()
-        return outcome
-
-    def stop(self) -> None:
-        """End the program, if it runs."""
-        if self._program is not None:
-            self._program.stop()
-            self._program = None
+class _State(Enum):
+    OFFERED = auto()  # a turn of the program's, which has not asked for it
+    TAKEN = auto()  # the program works
+    GOING_ON = auto()  # a call of the program's takes the steps until the next turn
+    HANDED_BACK = auto()  # the thread of the batch goes on, and nobody else
 
 
 class _Program:
     """One run of the program, and the desk where it asks."""
 
-    def __init__(
-        self, worker: Worker, door: Door, invocation: Invocation, on_line: Callable[[str], None]
-    ) -> None:
+    def __init__(self, worker: Worker, invocation: Invocation, steps: Steps, first: Turn) -> None:
         self._worker = worker
-        self._on_line = on_line
-        self._timeout_s = invocation.timeout_s
+        self._invocation = invocation
+        self._steps = steps
         self._changed = threading.Condition()  # guards what follows
-        self._asked: str | None = None  # the program waits; how the datum before went
-        self._given: list[str] | None = None  # what its call is to return
+        self._state = _State.OFFERED
+        self._turn = first
+        self._begun = 0.0  # when the program took its turn
+        self._next: Step | None = None  # what there is to do when it is handed back
+        self._failure: BaseException | None = None  # why it is handed back, if that is why
         self._ended: Outcome | None = None
-        self._closing = ExitStack()
-        port = self._closing.enter_context(door.open(self))
-        env = {**invocation.env, PORT_VARIABLE: str(port)}
-        self._thread = threading.Thread(
-            target=self._run,
-            args=(replace(invocation, env=env, timeout_s=None),),
-            name="batch",
-        )
-        self._thread.start()
+
+    @contextmanager
+    def running(self, door: Door) -> Iterator[None]:
+        """Run the program for as long as the block lasts; then nothing of it runs any more."""
+        with door.open(self) as port:
+            env = {**self._invocation.env, PORT_VARIABLE: str(port)}
+            invocation = replace(self._invocation, env=env, timeout_s=None)
+            thread = threading.Thread(target=self._run, args=(invocation,), name="batch")
+            thread.start()
+            try:
+                yield
+            finally:
+                while thread.is_alive():
+                    self._worker.kill()
+                    thread.join(_KILL_AGAIN_S)
+
+    def wait(self) -> Step | None:
+        """Wait until it isn't the program's turn any more; return the step after, None at the end.
+
+        Raises:
+            Exception: What came of the steps in a call's thread.
+        """
+        with self._changed:
+            while not self._is_over():
+                self._changed.wait(self._left_s())
+            if self._failure is not None:
+                raise self._failure
+            if self._state is _State.HANDED_BACK:
+                return self._next
+            self._state = _State.HANDED_BACK
+            outcome = self._ended or Outcome(1, timeout_reason(self._invocation.timeout_s or 0))
+        return advance(self._steps, outcome)
 
     def next_datum(self, error: str, caller: Caller) -> list[str]:
         """See `Desk`."""
+        with self._changed:
+            if self._state is _State.GOING_ON:
+                raise ConflictError("another call for the next datum is waiting")
+            is_done = self._state is _State.TAKEN
+            if is_done:
+                self._state = _State.GOING_ON
+        if is_done:
+            self._go_on(Outcome(1, error) if error else Outcome(0))
+        with self._changed:
+            if self._state is _State.OFFERED and caller.is_there():
+                return self._give()
+        self._wait_for_end(caller)
+        raise ConflictError("there are no more datums")
+
+    def _give(self) -> list[str]:
+        self._state = _State.TAKEN
+        self._begun = time.monotonic()
+        if self._invocation.timeout_s is not None:
+            self._changed.notify_all()
+        return [f"{name}={value}" for name, value in self._turn.env.items()]
+
+    def _go_on(self, outcome: Outcome) -> None:
+        """Take the steps until it is the program's turn again, or has to be handed back."""
+        step, failure = None, None
+        try:
+            step = advance(self._steps, outcome)
+        except BaseException as error:  # the thread of the batch raises it
+            failure = error
+        with self._changed:
+            if isinstance(step, Turn):
+                self._state, self._turn = _State.OFFERED, step
+            else:
+                self._state, self._next, self._failure = _State.HANDED_BACK, step, failure
+            if self._ended is not None or self._state is _State.HANDED_BACK:
+                self._changed.notify_all()
+
+    def _wait_for_end(self, caller: Caller) -> None:
+        """Wait until the program is killed: with an answer it would say that something is wrong."""
         caller.when_gone(self._look)
         with self._changed:
-            if self._asked is not None:
-                raise ConflictError("another call for the next datum is waiting")
-            self._asked = error
-            self._changed.notify_all()
-            self._changed.wait_for(
-                lambda: self._given is not None or self._ended or not caller.is_there()
-            )
-            if self._given is None:
-                self._asked = None
-                raise ConflictError("there are no more datums")
-            given, self._given = self._given, None
-            return given
+            self._changed.wait_for(lambda: self._ended or not caller.is_there())
 
-    def process(self, env: Mapping[str, str], on_line: Callable[[str], None]) -> Outcome:
-        """See `Batch`."""
-        with self._changed:
-            self._on_line = on_line
-            self._changed.wait_for(lambda: self._asked is not None or self._ended)
-            if self._ended is not None:
-                return self._ended
-            self._asked = None
-            self._given = [f"{name}={value}" for name, value in env.items()]
-            self._changed.notify_all()
-            self._changed.wait_for(lambda: self._asked is not None or self._ended, self._timeout_s)
-            if self._ended is not None:
-                return self._ended
-            if self._asked is None:
-                return Outcome(1, timeout_reason(self._timeout_s or 0))
-            return Outcome(1, self._asked) if self._asked else Outcome(0)
+    def _is_over(self) -> bool:
+        if self._state is _State.GOING_ON:
+            return False
+        left = self._left_s()
+        return (
+            self._state is _State.HANDED_BACK
+            or self._ended is not None
+            or (left is not None and left <= 0)
+        )
 
-    def stop(self) -> None:
-        """End the program, and wait for that."""
-        while self._thread.is_alive():
-            self._worker.kill()
-            self._thread.join(_KILL_AGAIN_S)
-        self._closing.close()
+    def _left_s(self) -> float | None:
+        """Return how long the program may still work on its datum."""
+        limit = self._invocation.timeout_s
+        if limit is None or self._state is not _State.TAKEN:
+            return None
+        return self._begun + limit - time.monotonic()
 
     def _run(self, invocation: Invocation) -> None:
         try:
-            outcome = self._worker.run(invocation, lambda line: self._on_line(line))
+            outcome = self._worker.run(invocation, lambda line: self._turn.on_line(line))
         except Exception as error:  # the thread that waits is to know
             outcome = Outcome(1, f"the worker failed: {error}")
         if outcome.error is None:

@@ -28,6 +28,7 @@ from pachlocal.pps.plan import plan
 from pachlocal.pps.processing import Journal, Processor
 from pachlocal.pps.recording import Recorder
 from pachlocal.pps.states import DatumState, JobState
+from pachlocal.pps.turns import Steps
 from pachlocal.pps.workers import WorkerSlot
 from pachlocal.storage.objects import ObjectWriter
 
@@ -176,10 +177,9 @@ class JobRun:
             hidden,
             self._crew.door,
         )
-        with closing(processor):
-            self._process_datums(slot, processor, recorder)
+        processor.drive(self._process_datums(slot, processor, recorder))
 
-    def _process_datums(self, slot: WorkerSlot, processor: Processor, recorder: Recorder) -> None:
+    def _process_datums(self, slot: WorkerSlot, processor: Processor, recorder: Recorder) -> Steps:
         leaves = list(pfs_inputs(self._crew.pipeline.spec.input))
         while (datum := self._take()) is not None:
             files = load_files(datum.files, leaves, self._commit)
@@ -187,7 +187,8 @@ class JobRun:
                 objects = ending.enter_context(ObjectWriter(self._files.objects))
                 slot.begin(self._job.id, datum.id)
                 try:
-                    result = processor.process(files, self._journal(slot, datum), objects)
+                    journal = self._journal(slot, datum)
+                    result = yield from processor.process(files, journal, objects)
                 finally:
                     slot.rest()
                 if self._leaving.is_set():

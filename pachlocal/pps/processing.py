@@ -1,9 +1,14 @@
-"""One datum in one worker: lay out, run, collect; when it fails, again, as the spec says."""
+"""One datum in one worker: lay out, run, collect; when it fails, again, as the spec says.
+
+The running is somebody else's turn (`pachlocal.pps.turns`), so that datum batching differs in
+nothing else.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -18,6 +23,7 @@ from pachlocal.pps.jobs import JobInfo
 from pachlocal.pps.layout import Layout
 from pachlocal.pps.pipelines import PipelineInfo
 from pachlocal.pps.states import DatumState
+from pachlocal.pps.turns import Halt, Step, Steps, Turn, advance
 from pachlocal.runtime.contract import Invocation, Outcome, Worker
 from pachlocal.storage.objects import ObjectStore, ObjectWriter
 
@@ -45,7 +51,7 @@ class Journal:
 
 @dataclass(slots=True)
 class Processor:
-    """Processes the datums of one job in one worker. Belongs to one thread.
+    """Processes the datums of one job in one worker, one after the other.
 
     Attributes:
         objects: The store's content.
@@ -68,20 +74,28 @@ class Processor:
     restarted: Callable[[], bool]
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     door: Door | None = None
-    _batch: Batch | None = field(default=None, init=False)
     _layout: Layout = field(init=False)
 
     def __post_init__(self) -> None:
         """Take the worker's `/pfs`, whatever another job left in it."""
         self._layout = Layout(self.objects, self.worker.pfs)
 
-    def close(self) -> None:
-        """End what still runs; it waits for a datum that doesn't come."""
-        if self._batch is not None:
-            self._batch.stop()
+    def drive(self, steps: Steps) -> None:
+        """Go through steps that `process` is part of, and run the pipeline's command for them."""
+        transform = self.pipeline.spec.transform
+        with closing(steps):
+            if transform.datum_batching and self.door is not None:
+                invocation = self._invocation(transform.cmd, transform.stdin, self._common())
+                Batch(self.worker, self.door, invocation).drive(steps)
+                return
+            step = next(steps, None)
+            while step is not None:
+                step = advance(steps, self._take_turn(step))
 
-    def process(self, datum: Datum, journal: Journal, objects: ObjectWriter) -> Result:
-        """Run the pipeline's command on a datum, up to `datum_tries` times.
+    def process(
+        self, datum: Datum, journal: Journal, objects: ObjectWriter
+    ) -> Generator[Step, Outcome, Result]:
+        """Process a datum with the pipeline's command, up to `datum_tries` times.
 
         The output is put into `objects`, to be written together with the result.
 
@@ -93,21 +107,25 @@ class Processor:
         result = Result(DatumState.FAILED, None, 0, Stats())
         attempt = 1
         while attempt <= spec.datum_tries:
-            result = self._try(datum, journal, attempt, objects)
+            result = yield from self._try(datum, journal, attempt, objects)
             if result.state is DatumState.SUCCESS or self.stopped():
                 break
             if result.state is not DatumState.UNKNOWN:
                 attempt += 1
         return result
 
-    def _try(self, datum: Datum, journal: Journal, attempt: int, objects: ObjectWriter) -> Result:
+    def _try(
+        self, datum: Datum, journal: Journal, attempt: int, objects: ObjectWriter
+    ) -> Generator[Step, Outcome, Result]:
         spec = self.pipeline.spec
         env = {**self._common(), **variables.of_datum(datum)}
         journal.worker(f"beginning to process datum, try {attempt} of {spec.datum_tries}")
         laid, size_in = _timed(lambda: self._layout.lay_out(datum, env))
         journal.worker("beginning to run user code")
         last = _LastLine(journal.user)
-        ran, outcome = _timed(lambda: self._run_user_code(env, replace(journal, user=last)))
+        begun = time.monotonic_ns()
+        outcome = yield Turn(env, last)
+        ran = time.monotonic_ns() - begun
         failure = self._failure(outcome)
         if outcome.error is None and failure is not None and last.text:
             failure = f"{failure}: {last.text}"  # a program says why it ends last of all
@@ -121,8 +139,7 @@ class Processor:
                 return Result(DatumState.SUCCESS, output, attempt, stats)
             except (PachError, OSError) as error:
                 failure = f"output could not be stored: {error}"
-        if self._batch is not None:
-            self._batch.stop()
+        yield Halt()
         if self.restarted() and not self.stopped():
             journal.worker("datum begins anew, as asked for")
             return Result(DatumState.UNKNOWN, None, attempt, Stats())
@@ -130,17 +147,14 @@ class Processor:
         state = self._recover(env, journal)
         return Result(state, None, attempt, Stats(laid, ran, 0, size_in, 0), error=failure)
 
-    def _run_user_code(self, env: Mapping[str, str], journal: Journal) -> Outcome:
+    def _take_turn(self, step: Step) -> Outcome:
         transform = self.pipeline.spec.transform
-        if not transform.datum_batching:
-            varying = self._varying(env) if self.pipeline.spec.warm else None
-            return self._run(transform.cmd, transform.stdin, env, journal, varying)
-        if self.door is None:
+        if isinstance(step, Halt):
+            return Outcome(0)  # it has ended
+        if transform.datum_batching:
             return Outcome(1, "this daemon serves no datum batching")
-        if self._batch is None:
-            invocation = self._invocation(transform.cmd, transform.stdin, self._common())
-            self._batch = Batch(self.worker, self.door, invocation)
-        return self._batch.process(env, journal.user)
+        varying = self._varying(step.env) if self.pipeline.spec.warm else None
+        return self._run(transform.cmd, transform.stdin, step.env, step.on_line, varying)
 
     def _varying(self, env: Mapping[str, str]) -> frozenset[str]:
         """Return the variables that another job or datum has otherwise."""
@@ -151,11 +165,11 @@ class Processor:
         cmd: tuple[str, ...],
         stdin: tuple[str, ...],
         env: Mapping[str, str],
-        journal: Journal,
+        on_line: Callable[[str], None],
         varying: frozenset[str] | None = None,
     ) -> Outcome:
         invocation = replace(self._invocation(cmd, stdin, env), varying=varying)
-        return self.worker.run(invocation, journal.user)
+        return self.worker.run(invocation, on_line)
 
     def _invocation(
         self, cmd: tuple[str, ...], stdin: tuple[str, ...], env: Mapping[str, str]
@@ -181,7 +195,7 @@ class Processor:
         if not transform.err_cmd:
             return DatumState.FAILED
         journal.worker("beginning to run user error handling code")
-        outcome = self._run(transform.err_cmd, transform.err_stdin, env, journal)
+        outcome = self._run(transform.err_cmd, transform.err_stdin, env, journal.user)
         good = outcome.error is None and outcome.exit_code == 0
         return DatumState.RECOVERED if good else DatumState.FAILED
 
