@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pachlocal.errors import NotFoundError
 from pachlocal.pfs.entries import Entry, Kind, Root
@@ -158,34 +159,48 @@ def set_planned(connection: Connection, job: JobInfo) -> None:
     connection.execute("UPDATE jobs SET planned = 1 WHERE id = ?", (job.key,))
 
 
-def record(
-    connection: Connection,
-    datum: DatumInfo,
-    state: DatumState,
-    *,
-    output: Root,
-    attempts: int,
-    stats: Stats,
-    error: str,
-) -> None:
-    """Store what became of a datum."""
-    connection.execute(
+class Record(NamedTuple):
+    """What became of a datum.
+
+    Attributes:
+        datum: The datum, as it was planned.
+        state: How it ended.
+        output: The tree of `/pfs/out`.
+        attempts: How often it was tried.
+        stats: What it cost.
+        error: Why it failed, in one line.
+    """
+
+    datum: DatumInfo
+    state: DatumState
+    output: Root
+    attempts: int
+    stats: Stats
+    error: str
+
+
+def record(connection: Connection, records: Iterable[Record]) -> None:
+    """Store what became of datums."""
+    connection.executemany(
         "UPDATE datums SET state = ?, output = ?, processed_by = ?, attempts = ?, download_ns = ?,"
         " process_ns = ?, upload_ns = ?, download_bytes = ?, upload_bytes = ?,"
         " error = ? WHERE job_id = ? AND id = ?",
         (
-            int(state),
-            output,
-            datum.job,
-            attempts,
-            stats.download_ns,
-            stats.process_ns,
-            stats.upload_ns,
-            stats.download_bytes,
-            stats.upload_bytes,
-            error,
-            datum.job,
-            datum.id,
+            (
+                int(state),
+                output,
+                datum.job,
+                attempts,
+                stats.download_ns,
+                stats.process_ns,
+                stats.upload_ns,
+                stats.download_bytes,
+                stats.upload_bytes,
+                error,
+                datum.job,
+                datum.id,
+            )
+            for datum, state, output, attempts, stats, error in records
         ),
     )
 

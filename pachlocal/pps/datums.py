@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from itertools import islice
 from typing import TypeAlias
 
 import msgpack
@@ -21,6 +22,8 @@ from pachlocal.pfs.globs import compile_glob, glob
 from pachlocal.pfs.names import BranchName
 from pachlocal.pfs.records import CommitInfo
 from pachlocal.pps.inputs import CombinedInput, Input, PfsInput
+
+_FEW = 1000  # datums that a cross holds in memory, instead of finding them again and again
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +116,9 @@ def _cross(objects: Reader, commits: Commits, arms: Sequence[Input]) -> Iterator
     if not arms:
         yield ()
         return
+    few = list(islice(_cross(objects, commits, arms[1:]), _FEW + 1))
     for first in enumerate_datums(objects, commits, arms[0]):
-        for rest in _cross(objects, commits, arms[1:]):
+        for rest in few if len(few) <= _FEW else _cross(objects, commits, arms[1:]):
             yield first + rest
 
 

@@ -18,13 +18,14 @@ from pachlocal.pfs.filesystem import FileSystem
 from pachlocal.pfs.records import CommitInfo
 from pachlocal.pps import datum_store, jobs, secrets
 from pachlocal.pps.batching import Door
-from pachlocal.pps.datum_store import DatumInfo, load_files
+from pachlocal.pps.datum_store import DatumInfo, Record, load_files
 from pachlocal.pps.inputs import pfs_inputs
 from pachlocal.pps.jobs import JobInfo, LeftError
 from pachlocal.pps.logs import LogLine, LogWriter
 from pachlocal.pps.merge import DuplicateOutputError, merge_meta, merge_output
 from pachlocal.pps.pipelines import PipelineInfo
 from pachlocal.pps.plan import plan
+from pachlocal.pps.prefetched import Prefetched
 from pachlocal.pps.processing import Journal, Processor
 from pachlocal.pps.recording import Recorder
 from pachlocal.pps.states import DatumState, JobState
@@ -74,6 +75,7 @@ class JobRun:
         self._commits: dict[int, CommitInfo] = {}
         self._taking = threading.Lock()
         self._ahead: list[DatumInfo] = []
+        self._contents = Prefetched(crew.files.objects)
         self._taken = -1  # the ordinal of the last datum given to a worker
 
     def run(self) -> None:
@@ -167,7 +169,7 @@ class JobRun:
         with self._files.snapshot() as connection:
             hidden = secrets.variables(connection, pipeline.spec.transform.secrets)
         processor = Processor(
-            self._files.objects,
+            self._contents,
             slot.open(),
             pipeline,
             self._job,
@@ -188,13 +190,13 @@ class JobRun:
                 slot.begin(self._job.id, datum.id)
                 try:
                     journal = self._journal(slot, datum)
-                    result = yield from processor.process(files, journal, objects)
+                    result = yield from processor.process(files, datum.id, journal, objects)
                 finally:
                     slot.rest()
                 if self._leaving.is_set():
                     return  # it was interrupted; it will run again
                 ending.pop_all()  # the recorder ends it
-                recorder.take(datum, result, objects)
+                recorder.take(Record(datum, *result), objects)
 
     def _commit(self, key: int) -> CommitInfo:
         """Return an input commit; there are few, and all datums lie in them."""
@@ -213,6 +215,7 @@ class JobRun:
                     self._ahead = datum_store.pending(
                         connection, self._job, self._taken, _READ_AHEAD
                     )
+                self._contents.fetch(file.entry for datum in self._ahead for file in datum.files)
                 self._ahead.reverse()
             if not self._ahead:
                 return None
@@ -221,22 +224,15 @@ class JobRun:
             return datum
 
     def _journal(self, slot: WorkerSlot, datum: DatumInfo) -> Journal:
-        def write(message: str, *, user: bool) -> None:
-            self._crew.logs.write(
-                LogLine(
-                    self._crew.pipeline.key,
-                    message,
-                    job=self._job.key,
-                    datum=datum.id,
-                    worker=slot.id,
-                    user=user,
-                )
-            )
+        write, pipeline, job = self._crew.logs.write, self._crew.pipeline.key, self._job.key
 
-        return Journal(
-            user=lambda message: write(message, user=True),
-            worker=lambda message: write(message, user=False),
-        )
+        def by_user(message: str) -> None:
+            write(LogLine(pipeline, message, job, datum.id, slot.id, user=True))
+
+        def by_worker(message: str) -> None:
+            write(LogLine(pipeline, message, job, datum.id, slot.id))
+
+        return Journal(by_user, by_worker)
 
     def _finish(self) -> None:
         with self._files.transaction() as tx:

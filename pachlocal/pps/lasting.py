@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pachlocal.errors import ImageUnavailableError, PachError, PortUnavailableError
 from pachlocal.pfs.filesystem import FileSystem
 from pachlocal.pps import secrets, variables
-from pachlocal.pps.datums import Datum
+from pachlocal.pps.datums import Datum, datum_id
 from pachlocal.pps.jobs import JobInfo
 from pachlocal.pps.layout import Layout
 from pachlocal.pps.logs import LogLine, LogWriter
@@ -161,7 +161,7 @@ class LastingProgram:
         if self._job is None:
             return variables.of_pipeline(setting.pipeline, peer)
         common = variables.of_job(setting.pipeline, peer, self._job)
-        return {**common, **variables.of_datum(self._datum)}
+        return {**common, **variables.of_datum(self._datum, datum_id(self._datum))}
 
     def _tell(self, message: str, *, user: bool = False) -> None:
         self._setting.tell(message, self._job, worker=self._slot.id, user=user)

@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from pachlocal.errors import PachError
+from pachlocal.pfs.content import Reader
 from pachlocal.pfs.entries import Root
 from pachlocal.pps import variables
 from pachlocal.pps.batching import Batch, Door
@@ -25,14 +26,13 @@ from pachlocal.pps.pipelines import PipelineInfo
 from pachlocal.pps.states import DatumState
 from pachlocal.pps.turns import Halt, Step, Steps, Turn, advance
 from pachlocal.runtime.contract import Invocation, Outcome, Worker
-from pachlocal.storage.objects import ObjectStore, ObjectWriter
+from pachlocal.storage.objects import ObjectWriter
 
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What became of a datum."""
+class Result(NamedTuple):
+    """What became of a datum; see `pachlocal.pps.datum_store.Record`."""
 
     state: DatumState
     output: Root
@@ -54,7 +54,7 @@ class Processor:
     """Processes the datums of one job in one worker, one after the other.
 
     Attributes:
-        objects: The store's content.
+        objects: Where the content of inputs is.
         worker: Where commands run.
         pipeline: The pipeline, in the job's version.
         job: The job.
@@ -65,7 +65,7 @@ class Processor:
         door: How a program asks for datums, if there is to be datum batching.
     """
 
-    objects: ObjectStore
+    objects: Reader
     worker: Worker
     pipeline: PipelineInfo
     job: JobInfo
@@ -74,10 +74,12 @@ class Processor:
     restarted: Callable[[], bool]
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     door: Door | None = None
+    _common: Mapping[str, str] = field(init=False)  # variables that are the same for all datums
     _layout: Layout = field(init=False)
 
     def __post_init__(self) -> None:
         """Take the worker's `/pfs`, whatever another job left in it."""
+        self._common = variables.of_job(self.pipeline, self.peer, self.job)
         self._layout = Layout(self.objects, self.worker.pfs)
 
     def drive(self, steps: Steps) -> None:
@@ -85,7 +87,7 @@ class Processor:
         transform = self.pipeline.spec.transform
         with closing(steps):
             if transform.datum_batching and self.door is not None:
-                invocation = self._invocation(transform.cmd, transform.stdin, self._common())
+                invocation = self._invocation(transform.cmd, transform.stdin, self._common)
                 Batch(self.worker, self.door, invocation).drive(steps)
                 return
             step = next(steps, None)
@@ -93,9 +95,9 @@ class Processor:
                 step = advance(steps, self._take_turn(step))
 
     def process(
-        self, datum: Datum, journal: Journal, objects: ObjectWriter
+        self, datum: Datum, id_: bytes, journal: Journal, objects: ObjectWriter
     ) -> Generator[Step, Outcome, Result]:
-        """Process a datum with the pipeline's command, up to `datum_tries` times.
+        """Process a datum, of that ID, with the pipeline's command, up to `datum_tries` times.
 
         The output is put into `objects`, to be written together with the result.
 
@@ -104,10 +106,11 @@ class Processor:
         anew doesn't count.
         """
         spec = self.pipeline.spec
+        env = {**self._common, **variables.of_datum(datum, id_)}
         result = Result(DatumState.FAILED, None, 0, Stats())
         attempt = 1
         while attempt <= spec.datum_tries:
-            result = yield from self._try(datum, journal, attempt, objects)
+            result = yield from self._try(datum, env, journal, attempt, objects)
             if result.state is DatumState.SUCCESS or self.stopped():
                 break
             if result.state is not DatumState.UNKNOWN:
@@ -115,10 +118,14 @@ class Processor:
         return result
 
     def _try(
-        self, datum: Datum, journal: Journal, attempt: int, objects: ObjectWriter
+        self,
+        datum: Datum,
+        env: Mapping[str, str],
+        journal: Journal,
+        attempt: int,
+        objects: ObjectWriter,
     ) -> Generator[Step, Outcome, Result]:
         spec = self.pipeline.spec
-        env = {**self._common(), **variables.of_datum(datum)}
         journal.worker(f"beginning to process datum, try {attempt} of {spec.datum_tries}")
         laid, size_in = _timed(lambda: self._layout.lay_out(datum, env))
         journal.worker("beginning to run user code")
@@ -158,7 +165,7 @@ class Processor:
 
     def _varying(self, env: Mapping[str, str]) -> frozenset[str]:
         """Return the variables that another job or datum has otherwise."""
-        return frozenset(env.keys() - self._common().keys() | variables.OF_THE_JOB)
+        return frozenset(env.keys() - self._common.keys() | variables.OF_THE_JOB)
 
     def _run(
         self,
@@ -198,10 +205,6 @@ class Processor:
         outcome = self._run(transform.err_cmd, transform.err_stdin, env, journal.user)
         good = outcome.error is None and outcome.exit_code == 0
         return DatumState.RECOVERED if good else DatumState.FAILED
-
-    def _common(self) -> dict[str, str]:
-        """Return the variables that are the same for all datums of the job."""
-        return variables.of_job(self.pipeline, self.peer, self.job)
 
 
 class _LastLine:

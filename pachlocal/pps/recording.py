@@ -6,11 +6,10 @@ from contextlib import ExitStack
 from typing import NamedTuple
 
 from pachlocal.pps import datum_store
-from pachlocal.pps.datum_store import DatumInfo
+from pachlocal.pps.datum_store import Record
 from pachlocal.pps.gathering import Gatherer
-from pachlocal.pps.processing import Result
 from pachlocal.storage.database import Database
-from pachlocal.storage.objects import ObjectWriter
+from pachlocal.storage.objects import ObjectWriter, write_all
 
 
 class Recorder:
@@ -30,9 +29,9 @@ class Recorder:
         """Whether something could not be recorded; `close` says why."""
         return self._error is not None
 
-    def take(self, datum: DatumInfo, result: Result, objects: ObjectWriter) -> None:
+    def take(self, record: Record, objects: ObjectWriter) -> None:
         """Record a datum soon; it is the recorder that ends the writer of its output."""
-        self._gatherer.take(_Done(datum, result, objects))
+        self._gatherer.take(_Done(record, objects))
 
     def close(self) -> None:
         """Record what was taken, and stop.
@@ -57,23 +56,14 @@ class Recorder:
             self._database.news.wake()
 
     def _store(self, batch: list[_Done]) -> None:
-        for done in batch:
-            done.objects.prepare()
+        writers = [done.objects for done in batch]
+        for writer in writers:
+            writer.prepare()
         with self._database.write(progress=True) as connection:
-            for datum, result, objects in batch:
-                datum_store.record(
-                    connection,
-                    datum,
-                    result.state,
-                    output=result.output,
-                    attempts=result.attempts,
-                    stats=result.stats,
-                    error=result.error,
-                )
-                objects.write_into(connection)
+            datum_store.record(connection, (done.record for done in batch))
+            write_all(writers, connection)
 
 
 class _Done(NamedTuple):
-    datum: DatumInfo
-    result: Result
+    record: Record
     objects: ObjectWriter

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pachlocal.pps.datums import Datum, datum_id
+from pachlocal.pps.datums import Datum
 from pachlocal.pps.jobs import JobInfo
 from pachlocal.pps.pipelines import PipelineInfo
 
@@ -38,9 +38,9 @@ def of_job(pipeline: PipelineInfo, peer: Mapping[str, str], job: JobInfo) -> dic
     return {**of_pipeline(pipeline, peer), **dict.fromkeys(OF_THE_JOB, job.id)}
 
 
-def of_datum(datum: Datum) -> dict[str, str]:
-    """Return the variables of one datum, which win against the others."""
-    env = {"PACH_DATUM_ID": datum_id(datum).hex()}
+def of_datum(datum: Datum, id_: bytes) -> dict[str, str]:
+    """Return the variables of one datum, of that ID, which win against the others."""
+    env = {"PACH_DATUM_ID": id_.hex()}
     for file in datum:
         name = file.input.name
         env[name] = f"/pfs/{name}{file.path.rstrip('/')}"
