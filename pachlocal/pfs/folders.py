@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from operator import itemgetter
 
 from pachlocal.pfs.content import Objects, Reader
-from pachlocal.pfs.entries import Entry, Hash, Root
+from pachlocal.pfs.entries import Entry, Root
 from pachlocal.pfs.nodes import Node, Ref, closes, encode, load, size_below
 
 _KEY = itemgetter(0)  # of an entry or a pointer: what it is sorted by
@@ -57,10 +57,11 @@ def _first(objects: Reader, root: Root, key: str) -> Entry | None:
     return None
 
 
-def rewrite(objects: Objects, root: Root, changes: list[tuple[str, Entry | None]]) -> Root:
-    """Return a folder's map with sorted changes made: an entry set, or removed where it is None."""
-    if not changes:
-        return root
+def rewrite(objects: Objects, root: Root, changes: list[tuple[str, Entry | None]]) -> Ref | None:
+    """Return a folder's map with sorted changes made: an entry set, or removed where it is None.
+
+    A pointer to it, that is, with its size; None when nothing is left.
+    """
     builder = _Builder(objects)
     position = 0
     if root is not None:
@@ -124,25 +125,25 @@ class _Builder:
         for above in range(height + 1, closes(ref.last)):
             self._close(above)
 
-    def finish(self) -> Root:
+    def finish(self) -> Ref | None:
         height = 0
         while any(self._levels[height:]):
             self._close(height)
             height += 1
         if height == 0:
-            return self._store(Node(0, tuple(self._entries), ())) if self._entries else None
+            return self._ref(Node(0, tuple(self._entries), ())) if self._entries else None
         if len(self._levels[height - 1]) > 1:
             self._close(height)
         return self._top()
 
-    def _top(self) -> Hash:
+    def _top(self) -> Ref:
         """Return the lowest node that has all: a root with one child gives way to the child."""
         (ref,) = next(level for level in reversed(self._levels) if level)
         node = load(self.objects, ref.hash)
         while len(node.children) == 1:
             ref = node.children[0]
             node = load(self.objects, ref.hash)
-        return ref.hash
+        return ref
 
     def _close(self, height: int) -> None:
         """End the open node of a height and put a pointer to it into the node above."""
@@ -150,24 +151,24 @@ class _Builder:
             if not self._entries:
                 return
             node = Node(0, tuple(self._entries), ())
-            last = self._entries[-1].key
             self._entries = []
         else:
             refs = self._levels[height - 1] if height <= len(self._levels) else []
             if not refs:
                 return
             node = Node(height, (), tuple(refs))
-            last = refs[-1].last
             self._levels[height - 1] = []
-        self._push(Ref(last, self._store(node), size_below(node)), height)
+        self._push(self._ref(node), height)
 
     def _push(self, ref: Ref, height: int) -> None:
         while len(self._levels) <= height:
             self._levels.append([])
         self._levels[height].append(ref)
 
-    def _store(self, node: Node) -> Hash:
-        return self.objects.put(encode(node))
+    def _ref(self, node: Node) -> Ref:
+        """Store a node and point to it."""
+        last = node.children[-1].last if node.height else node.entries[-1].key
+        return Ref(last, self.objects.put(encode(node)), size_below(node))
 
 
 def diff(objects: Reader, old: Root, new: Root) -> Iterator[tuple[Entry | None, Entry | None]]:

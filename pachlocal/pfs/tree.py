@@ -19,7 +19,7 @@ from pachlocal.pfs import folders, paths
 from pachlocal.pfs.changes import Append, Change, Changes
 from pachlocal.pfs.content import Objects, Reader, chunks_of, concatenate
 from pachlocal.pfs.entries import Entry, Hash, Kind, Root, keyed
-from pachlocal.pfs.nodes import load, size_below
+from pachlocal.pfs.nodes import Ref, load, size_below
 
 _NAME = itemgetter(0)
 _MANY = 64  # look-ups in one folder; more are done in one pass over it
@@ -84,6 +84,13 @@ def files(objects: Reader, root: Root, path: str = "/") -> Iterator[tuple[str, E
 
 def apply(objects: Objects, root: Root, changes: Changes) -> Root:
     """Return the tree with the changes made; a folder that has become empty is gone."""
+    if not (changes.cleared or changes.dropped or changes.names):
+        return root
+    after = _apply(objects, root, changes)
+    return None if after is None else after.hash
+
+
+def _apply(objects: Objects, root: Root, changes: Changes) -> Ref | None:
     if changes.cleared:
         root = None
     for writer in changes.dropped:
@@ -113,8 +120,8 @@ def _resolve(objects: Objects, root: Root, name: str, change: Change) -> Entry |
     if not isinstance(change, Changes):
         return change
     before = None if change.cleared else folders.find(objects, root, name)
-    after = apply(objects, before.hash if before else None, change)
-    return None if after is None else root_entry(objects, after)._replace(key=name)
+    after = _apply(objects, before.hash if before else None, change)
+    return None if after is None else Entry(name, Kind.FOLDER, after.hash, after.size)
 
 
 def diff(

@@ -6,14 +6,15 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
+from itertools import islice
 
 from pachlocal.errors import NotFoundError
 from pachlocal.pfs import commits
-from pachlocal.pfs.entries import Root
+from pachlocal.pfs.entries import Kind, Root
 from pachlocal.pfs.filesystem import FileSystem
 from pachlocal.pfs.records import CommitInfo
 from pachlocal.pps import datum_store, jobs, secrets
@@ -36,6 +37,8 @@ from pachlocal.storage.objects import ObjectWriter
 _log = logging.getLogger(__name__)
 
 _READ_AHEAD = 200  # datums
+_READ_AHEAD_FILES = 500
+_READ_AHEAD_SIZE = 4096  # bytes of a file
 _KILL_AGAIN_S = 0.1  # a command that was about to start when the others were killed
 
 
@@ -215,7 +218,7 @@ class JobRun:
                     self._ahead = datum_store.pending(
                         connection, self._job, self._taken, _READ_AHEAD
                     )
-                self._contents.fetch(file.entry for datum in self._ahead for file in datum.files)
+                self._contents.fetch(_small_files(self._ahead))
                 self._ahead.reverse()
             if not self._ahead:
                 return None
@@ -266,3 +269,14 @@ class JobRun:
                 if not jobs.by_key(tx.connection, self._job.key).state.is_terminal:
                     jobs.end_without_output(tx, objects, self._job, state, reason, meta)
                 objects.write_into(tx.connection)
+
+
+def _small_files(datums: Iterable[DatumInfo]) -> Iterator[bytes]:
+    """Yield the hashes of some files that are worth to be read ahead."""
+    small = (
+        file.entry.hash
+        for datum in datums
+        for file in datum.files
+        if file.entry.kind is Kind.FILE and file.entry.size <= _READ_AHEAD_SIZE
+    )
+    return islice(small, _READ_AHEAD_FILES)

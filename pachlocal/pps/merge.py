@@ -13,7 +13,7 @@ from itertools import islice
 from pachlocal.errors import ConflictError
 from pachlocal.pfs import commits, paths, tree
 from pachlocal.pfs.changes import Changes
-from pachlocal.pfs.content import Content, ContentWriter
+from pachlocal.pfs.content import Content, ContentWriter, Reader
 from pachlocal.pfs.entries import Entry, Root
 from pachlocal.pfs.filesystem import FileSystem
 from pachlocal.pfs.names import META
@@ -22,10 +22,12 @@ from pachlocal.pps.datum_store import DatumInfo
 from pachlocal.pps.inputs import PfsInput, pfs_inputs
 from pachlocal.pps.jobs import JobInfo
 from pachlocal.pps.pipelines import PipelineInfo
+from pachlocal.pps.prefetched import Prefetched
 from pachlocal.pps.states import DatumState
 from pachlocal.storage.database import Connection
 from pachlocal.storage.objects import ObjectWriter
 
+_READ_AHEAD = 500  # datums
 _LOOK_UP_EVERY = 1000  # datums
 _BATCH = 2000  # datums whose changes are held in memory: some 10 MB
 
@@ -53,19 +55,22 @@ def merge_output(
     Raises:
         DuplicateOutputError: Two datums wrote the same path.
     """
+    outputs = Prefetched(files.objects)
     with files.snapshot() as connection:
         root: Root = None
         if base is not None:
             root = commits.by_key(connection, base.output).root
             removals = Changes()
-            for old in _watched(datum_store.outdated(connection, base, job), go_on):
-                for path, _ in tree.files(objects, old.output):
+            outdated = _watched(datum_store.outdated(connection, base, job), go_on)
+            for old in _read_ahead(outputs, outdated):
+                for path, _ in tree.files(outputs, old.output):
                     removals.set(path, None)
             root = tree.apply(objects, root, removals)
         additions = Changes()
         writers: dict[str, bytes] = {}  # which datum wrote a path
-        for datum in _watched(datum_store.list_datums(connection, job, DatumState.SUCCESS), go_on):
-            for path, entry in tree.files(objects, datum.output):
+        new = _watched(datum_store.list_datums(connection, job, DatumState.SUCCESS), go_on)
+        for datum in _read_ahead(outputs, new):
+            for path, entry in tree.files(outputs, datum.output):
                 if path in writers or tree.lookup(objects, root, path) is not None:
                     first = writers.get(path) or _writer_of(connection, objects, job, datum, path)
                     raise DuplicateOutputError(
@@ -108,6 +113,7 @@ def merge_meta(
         go_on: Called again and again; what it raises breaks off.
     """
     leaves = list(pfs_inputs(pipeline.spec.input))
+    outputs = Prefetched(files.objects)
     with files.snapshot() as connection:
         root: Root = None
         if base is not None:
@@ -122,7 +128,7 @@ def merge_meta(
             if datum.state is not DatumState.SKIPPED
         )
         while batch := list(islice(new, _BATCH)):
-            root = _with(objects, root, batch, job, leaves)
+            root = _with(objects, root, _read_ahead(outputs, iter(batch)), job, leaves, outputs)
     return root
 
 
@@ -142,6 +148,7 @@ def _with(
     datums: Iterable[DatumInfo],
     job: JobInfo,
     leaves: Sequence[PfsInput],
+    outputs: Reader,
 ) -> Root:
     """Return a meta tree with what there is to say of some of a job's datums."""
     records, layouts = Changes(), Changes()
@@ -153,9 +160,16 @@ def _with(
         for file in datum.files:
             _graft(layout, f"/{leaves[file.leaf].name}{file.path}", file.entry)
         if datum.output is not None:
-            _graft(layout, "/out", tree.root_entry(objects, datum.output))
+            _graft(layout, "/out", tree.root_entry(outputs, datum.output))
         layouts.names[folder] = layout
     return tree.apply(objects, root, Changes(names={"meta/": records, "pfs/": layouts}))
+
+
+def _read_ahead(outputs: Prefetched, datums: Iterator[DatumInfo]) -> Iterator[DatumInfo]:
+    """Yield datums whose outputs' root nodes have been read."""
+    while batch := list(islice(datums, _READ_AHEAD)):
+        outputs.fetch(datum.output for datum in batch if datum.output is not None)
+        yield from batch
 
 
 def _watched(datums: Iterable[DatumInfo], go_on: Callable[[], None]) -> Iterator[DatumInfo]:

@@ -1,14 +1,10 @@
-"""The small files of the next datums, read all at once."""
+"""Objects that are needed one after the other, read all at once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pachlocal.pfs.entries import Entry, Kind
 from pachlocal.storage.objects import ObjectStore
-
-_SMALL = 4096  # bytes
-_MOST = 500  # files
 
 
 class Prefetched:
@@ -18,12 +14,9 @@ class Prefetched:
         self._objects = objects
         self._small: dict[bytes, bytes] = {}
 
-    def fetch(self, entries: Iterable[Entry]) -> None:
-        """Read some of these files ahead, instead of those that were read ahead before."""
-        names = {
-            entry.hash for entry in entries if entry.kind is Kind.FILE and entry.size <= _SMALL
-        }
-        self._small = self._objects.get_small(list(names)[:_MOST])
+    def fetch(self, names: Iterable[bytes]) -> None:
+        """Read ahead what is small of this, instead of what was read ahead before."""
+        self._small = self._objects.get_small(set(names))
 
     def get(self, name: bytes) -> bytes:
         """Return the bytes of a name; see `pachlocal.pfs.content.Reader`."""
