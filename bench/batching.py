@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from bench.harness import Measurement, client, daemon, note, run, scratch, seconds
 from bench.pipelines import WORKSHOP, create, duration, put, workshop_spec
 
 FILES = 10_000
+_TURNS = 2
 _PROGRAM = Path(__file__).with_name("batched_program.py")
 
 
@@ -20,25 +22,29 @@ def measure() -> Iterator[Measurement]:
         put(stubs, "training", [("iris.csv", (WORKSHOP / "data/iris.csv").read_bytes())])
         put(stubs, "attributes", files)
         duration(stubs, create(stubs, workshop_spec("python_train.json")))
-        model, attributes, out = (folder / name for name in ("model.pkl", "attributes", "out"))
+        model, attributes = (folder / name for name in ("model.pkl", "attributes"))
         run(
             *("pachctl", "get", "file", "model@master:/model.pkl", "-o", str(model)),
             address=server.address,
         )
-        for place in (attributes, out):
-            place.mkdir()
+        attributes.mkdir()
         for name, content in files:
             (attributes / name).write_bytes(content)
-        note(f"inferring {FILES} files in one process")
+        note(f"inferring {FILES} files in one process, and a datum each, by turns")
         program = (sys.executable, str(_PROGRAM))
-        peer = seconds(lambda: run(*program, str(model), str(out), str(attributes)))
-        note("inferring them, a datum each")
-        spec = workshop_spec("python_infer.json", "batched")
-        spec["transform"]["cmd"] = [*program, "/pfs/model/model.pkl", "/pfs/out"]
-        spec["transform"]["datum_batching"] = True
-        spec["parallelism_spec"] = {"constant": 2}
-        ours = duration(stubs, create(stubs, spec))
-        yield Measurement("10,000 datums by batching", ours, peer, "one process", "s", 3)
+        ours, peer = [], []
+        for turn in range(_TURNS):  # the quickest of each counts
+            out = folder / f"out-{turn}"
+            out.mkdir()
+            loop = partial(run, *program, str(model), str(out), str(attributes))
+            peer.append(seconds(loop))
+            spec = workshop_spec("python_infer.json", f"batched-{turn}")
+            spec["transform"]["cmd"] = [*program, "/pfs/model/model.pkl", "/pfs/out"]
+            spec["transform"]["datum_batching"] = True
+            spec["parallelism_spec"] = {"constant": 2}
+            ours.append(duration(stubs, create(stubs, spec)))
+        print(ours,peer)
+        yield Measurement("10,000 datums by batching", min(ours), min(peer), "one process", "s", 3)
 
 
 def _row(number: int) -> bytes:

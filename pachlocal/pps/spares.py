@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterable
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 if sys.platform == "linux":
     import fcntl
@@ -56,13 +56,13 @@ class Spares:
 
     def write(self, place: str, pieces: Iterable[bytes]) -> int:
         """Write a file, and return its bytes; the folders that it lies in are made."""
-        file, made = self._open(place)
+        file, made, before = self._open(place)
         try:
             size = sum(_write_all(file, piece) for piece in pieces)
+            if size < before:
+                os.ftruncate(file, size)
             if made is None:
                 made = identity(os.fstat(file))
-            else:
-                os.ftruncate(file, size)
         finally:
             os.close(file)
         if size <= _MOST_BYTES and len(self._made) < _MOST_FILES:
@@ -75,26 +75,47 @@ class Spares:
             os.unlink(place)  # noqa: PTH108 - pathlib takes longer than the call
         self._free.clear()
 
-    def _open(self, place: str) -> tuple[int, Identity | None]:
-        """Open a file for writing; return its descriptor, and what it is if it was taken."""
+    def _best(self, place: str) -> str:
+        """Return the file to write over: of the same name, or at least the same folder."""
+        if place in self._free:
+            return place
+        folder = place[: place.rindex("/") + 1]
+        return next((it for it in self._free if it.startswith(folder)), next(iter(self._free)))
+
+    def _open(self, place: str) -> _Opened:
+        """Open a file for writing, one that was taken or a new one."""
         while self._free:
-            spare = place if place in self._free else next(iter(self._free))
+            spare = self._best(place)
             made = self._free.pop(spare)
-            file = _reopen(spare, made)
-            if file is None:
+            opened = _reopen(spare, made)
+            if opened is None:
                 os.unlink(spare)  # noqa: PTH108
                 continue
             if spare != place:
                 _move(spare, place)
-            return file, made
+            return opened
         try:
-            return os.open(place, _NEW, _MODE), None
+            return _Opened(os.open(place, _NEW, _MODE))
         except FileNotFoundError:
             _make_parent(place)
-            return os.open(place, _NEW, _MODE), None
+            return _Opened(os.open(place, _NEW, _MODE))
 
 
-def _reopen(place: str, made: Identity) -> int | None:
+class _Opened(NamedTuple):
+    """A file, open for writing.
+
+    Attributes:
+        file: Its descriptor.
+        made: What it is, unless it is new.
+        size: How many bytes it has.
+    """
+
+    file: int
+    made: Identity | None = None
+    size: int = 0
+
+
+def _reopen(place: str, made: Identity) -> _Opened | None:
     """Open a file to be written over; None when it must not be."""
     try:
         file = os.open(place, _EXISTING)
@@ -102,7 +123,7 @@ def _reopen(place: str, made: Identity) -> int | None:
         return None
     found = os.fstat(file)
     if identity(found) == made and found.st_nlink == 1 and _is_open_nowhere_else(file):
-        return file
+        return _Opened(file, made, found.st_size)
     os.close(file)
     return None
 
