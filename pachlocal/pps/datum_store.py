@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from pachlocal.errors import NotFoundError
@@ -17,8 +17,7 @@ from pachlocal.pps.states import DatumState
 from pachlocal.storage.database import Connection, Row
 
 
-@dataclass(frozen=True, slots=True)
-class StoredFile:
+class StoredFile(NamedTuple):
     """A file of a datum, as a row holds it.
 
     Attributes:
@@ -38,8 +37,7 @@ class StoredFile:
     group_key: str
 
 
-@dataclass(frozen=True, slots=True)
-class Stats:
+class Stats(NamedTuple):
     """What one datum cost: times in nanoseconds, sizes in bytes."""
 
     download_ns: int = 0
@@ -49,8 +47,7 @@ class Stats:
     upload_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class DatumInfo:
+class DatumInfo(NamedTuple):
     """A datum of a job.
 
     Attributes:
@@ -78,7 +75,7 @@ class DatumInfo:
     output: Root = None
     processed_by: int | None = None
     attempts: int = 0
-    stats: Stats = field(default_factory=Stats)
+    stats: Stats = Stats()
     error: str = ""
 
 

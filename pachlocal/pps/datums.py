@@ -8,10 +8,9 @@ https://docs.pachyderm.com/latest/learn/glossary/datum/.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import reduce
 from itertools import islice
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import msgpack
 from blake3 import blake3
@@ -26,8 +25,7 @@ from pachlocal.pps.inputs import CombinedInput, Input, PfsInput
 _FEW = 1000  # datums that a cross holds in memory, instead of finding them again and again
 
 
-@dataclass(frozen=True, slots=True)
-class DatumFile:
+class DatumFile(NamedTuple):
     """A file or folder of a datum: `path` in `commit`, shown below `/pfs/<input name>`.
 
     Attributes:

@@ -6,7 +6,8 @@ import logging
 import sqlite3
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from pachlocal.pps.gathering import Gatherer
 from pachlocal.storage.database import Connection, Database, Row
@@ -14,8 +15,7 @@ from pachlocal.storage.database import Connection, Database, Row
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class LogLine:
+class LogLine(NamedTuple):
     """One line.
 
     Attributes:
@@ -26,7 +26,7 @@ class LogLine:
         worker: Who wrote it.
         master: Whether it comes from what steers the pipeline.
         user: Whether the user's own command wrote it.
-        time: When (ns since 1970).
+        time: When (ns since 1970); 0 before it is taken.
         key: Its row; None before it is stored.
     """
 
@@ -37,7 +37,7 @@ class LogLine:
     worker: str = ""
     master: bool = False
     user: bool = False
-    time: int = field(default_factory=time.time_ns)
+    time: int = 0
     key: int | None = None
 
 
@@ -50,7 +50,7 @@ class LogWriter:
 
     def write(self, line: LogLine) -> None:
         """Take a line; it is stored soon after."""
-        self._gatherer.take(line)
+        self._gatherer.take(line if line.time else line._replace(time=time.time_ns()))
 
     def flush(self) -> None:
         """Wait until all that was taken before is stored, or lost, or nobody stores any more."""

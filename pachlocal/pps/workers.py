@@ -5,16 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import TypeAlias
+from dataclasses import replace
+from typing import NamedTuple, TypeAlias
 
 from pachlocal.errors import ImageUnavailableError
 from pachlocal.pps.pipelines import PipelineInfo
 from pachlocal.runtime.contract import Runtime, Worker, WorkerSpec
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerStatus:
+class WorkerStatus(NamedTuple):
     """What a worker does.
 
     Attributes:
