@@ -122,6 +122,9 @@ def chunks_of(objects: Reader, content: Content) -> list[tuple[bytes, int]]:
 
 def read(objects: Reader, content: Content, offset: int = 0) -> Iterator[bytes]:
     """Yield a content's bytes from an offset on, in pieces of at most `MAX_CHUNK`, none empty."""
+    if not offset and not content.chunked and content.size:  # most are small
+        yield objects.get(content.hash)
+        return
     for name, length in chunks_of(objects, content):
         if offset >= length:
             offset -= length

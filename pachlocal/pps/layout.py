@@ -68,6 +68,7 @@ class Layout:
         """
         self._objects = _Recent(objects)
         self._pfs = pfs
+        self._root = os.fspath(pfs)
         self._spares = Spares()
         self._made: dict[str, Identity] = {}
 
@@ -86,7 +87,7 @@ class Layout:
             self._make(name)
         written = 0
         for file in datum:
-            place = f"{self._pfs}/{file.input.name}{file.path}"
+            place = f"{self._root}/{file.input.name}{file.path}"
             if file.entry.is_folder:
                 if file.path != "/":
                     os.makedirs(place, exist_ok=True)  # noqa: PTH103 - pathlib takes longer
@@ -96,7 +97,7 @@ class Layout:
             else:
                 written += self._write(file.entry, place, file.input.empty_files)
         lines = "".join([f"{name}={value}\n" for name, value in env.items()])
-        self._spares.write(f"{self._pfs}/.env", [lines.encode()])
+        self._spares.write(f"{self._root}/.env", [lines.encode()])
         self._spares.end()
         return written
 
@@ -108,9 +109,9 @@ class Layout:
         """Remove all that is there, but for those of the wanted folders that could be emptied."""
         kept = set()
         self._spares.begin()
-        if not os.access(self._pfs, os.R_OK | os.W_OK | os.X_OK):
+        if not os.access(self._root, os.R_OK | os.W_OK | os.X_OK):
             self._pfs.chmod(self._pfs.stat().st_mode | stat.S_IRWXU)
-        with os.scandir(self._pfs) as entries:
+        with os.scandir(self._root) as entries:
             children = list(entries)
         for child in children:
             if child.name in wanted and self._empty(child.name):
@@ -127,7 +128,7 @@ class Layout:
         if made is None:
             return False
         try:
-            folder = os.open(f"{self._pfs}/{name}", _OPEN_FOLDER)
+            folder = os.open(f"{self._root}/{name}", _OPEN_FOLDER)
         except OSError:
             return False  # no folder any more; who removes it says what is wrong
         try:
@@ -137,7 +138,7 @@ class Layout:
                 children = list(entries)
             spares = []
             for child in children:
-                place = f"{self._pfs}/{name}/{child.name}"
+                place = f"{self._root}/{name}/{child.name}"
                 if child.is_dir(follow_symlinks=False):
                     return False
                 if self._spares.wants(place):
@@ -152,7 +153,7 @@ class Layout:
         return True
 
     def _make(self, name: str) -> None:
-        place = f"{self._pfs}/{name}"
+        place = f"{self._root}/{name}"
         os.mkdir(place)  # noqa: PTH102
         if _KEEPS:
             self._made[name] = identity(os.lstat(place))

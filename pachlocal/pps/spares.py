@@ -58,7 +58,9 @@ class Spares:
         """Write a file, and return its bytes; the folders that it lies in are made."""
         file, made, before = self._open(place)
         try:
-            size = sum(_write_all(file, piece) for piece in pieces)
+            size = 0
+            for piece in pieces:
+                size += _write_all(file, piece)
             if size < before:
                 os.ftruncate(file, size)
             if made is None:
@@ -157,7 +159,7 @@ def _make_parent(place: str) -> None:
 
 
 def _write_all(file: int, data: bytes) -> int:
-    left = memoryview(data)
-    while left:
-        left = left[os.write(file, left) :]
-    return len(data)
+    written = os.write(file, data)
+    while written < len(data):
+        written += os.write(file, memoryview(data)[written:])
+    return written
