@@ -92,6 +92,18 @@ class Kept:
     processed_by: int | None
 
 
+class DatumOutput(NamedTuple):
+    """What a datum has written.
+
+    Attributes:
+        id: Names the datum, 32 bytes.
+        output: The tree of `/pfs/out`.
+    """
+
+    id: bytes
+    output: Root
+
+
 def store_files(datum: Datum, leaves: Sequence[PfsInput]) -> tuple[StoredFile, ...]:
     """Return a datum's files in the form that is stored."""
     return tuple(
@@ -241,6 +253,15 @@ def list_datums(
         (job.key, None if state is None else int(state)),
     )
     return map(_info, rows)
+
+
+def outputs(connection: Connection, job: JobInfo) -> Iterator[DatumOutput]:
+    """Yield what those of a job's datums have written that were processed in it, in their order."""
+    rows = connection.execute(
+        "SELECT id, output FROM datums WHERE job_id = ? AND state = ? ORDER BY ordinal",
+        (job.key, int(DatumState.SUCCESS)),
+    )
+    return (DatumOutput(*row) for row in rows)
 
 
 def by_id(connection: Connection, job: JobInfo) -> Iterator[DatumInfo]:

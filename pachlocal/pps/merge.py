@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
+from typing import TypeVar
 
 from pachlocal.errors import ConflictError
 from pachlocal.pfs import commits, paths, tree
@@ -18,7 +19,7 @@ from pachlocal.pfs.entries import Entry, Root
 from pachlocal.pfs.filesystem import FileSystem
 from pachlocal.pfs.names import META
 from pachlocal.pps import datum_store
-from pachlocal.pps.datum_store import DatumInfo
+from pachlocal.pps.datum_store import DatumInfo, DatumOutput
 from pachlocal.pps.inputs import PfsInput, pfs_inputs
 from pachlocal.pps.jobs import JobInfo
 from pachlocal.pps.pipelines import PipelineInfo
@@ -26,6 +27,8 @@ from pachlocal.pps.prefetched import Prefetched
 from pachlocal.pps.states import DatumState
 from pachlocal.storage.database import Connection
 from pachlocal.storage.objects import ObjectWriter
+
+_D = TypeVar("_D", DatumInfo, DatumOutput)
 
 _READ_AHEAD = 500  # datums
 _LOOK_UP_EVERY = 1000  # datums
@@ -68,7 +71,7 @@ def merge_output(
             root = tree.apply(objects, root, removals)
         additions = Changes()
         writers: dict[str, bytes] = {}  # which datum wrote a path
-        new = _watched(datum_store.list_datums(connection, job, DatumState.SUCCESS), go_on)
+        new = _watched(datum_store.outputs(connection, job), go_on)
         for datum in _read_ahead(outputs, new):
             for path, entry in tree.files(outputs, datum.output):
                 if path in writers or tree.lookup(objects, root, path) is not None:
@@ -83,7 +86,7 @@ def merge_output(
 
 
 def _writer_of(
-    connection: Connection, objects: ObjectWriter, job: JobInfo, datum: DatumInfo, path: str
+    connection: Connection, objects: ObjectWriter, job: JobInfo, datum: DatumOutput, path: str
 ) -> bytes:
     """Find the skipped datum whose kept output has a path."""
     for other in datum_store.list_datums(connection, job, DatumState.SKIPPED):
@@ -158,21 +161,21 @@ def _with(
         records.names[folder] = Changes(cleared=True, names={"meta": record})
         layout = Changes(cleared=True)
         for file in datum.files:
-            _graft(layout, f"/{leaves[file.leaf].name}{file.path}", file.entry)
+            _graft(layout, [leaves[file.leaf].name, *paths.segments(file.path)], file.entry)
         if datum.output is not None:
-            _graft(layout, "/out", tree.root_entry(outputs, datum.output))
+            _graft(layout, ["out"], tree.root_entry(outputs, datum.output))
         layouts.names[folder] = layout
     return tree.apply(objects, root, Changes(names={"meta/": records, "pfs/": layouts}))
 
 
-def _read_ahead(outputs: Prefetched, datums: Iterator[DatumInfo]) -> Iterator[DatumInfo]:
+def _read_ahead(outputs: Prefetched, datums: Iterator[_D]) -> Iterator[_D]:
     """Yield datums whose outputs' root nodes have been read."""
     while batch := list(islice(datums, _READ_AHEAD)):
         outputs.fetch(datum.output for datum in batch if datum.output is not None)
         yield from batch
 
 
-def _watched(datums: Iterable[DatumInfo], go_on: Callable[[], None]) -> Iterator[DatumInfo]:
+def _watched(datums: Iterable[_D], go_on: Callable[[], None]) -> Iterator[_D]:
     for number, datum in enumerate(datums):
         if number % _LOOK_UP_EVERY == 0:
             go_on()
@@ -192,8 +195,8 @@ def _record(objects: ObjectWriter, job: JobInfo, datum: DatumInfo) -> Content:
     return writer.finish()
 
 
-def _graft(changes: Changes, path: str, entry: Entry) -> None:
-    """Put a file or a whole folder at a path, under the name that the path gives it."""
-    shown = paths.clean(path) + ("/" if entry.is_folder else "")
-    name = paths.segments(shown)[-1]
-    changes.set(shown, entry._replace(key=name + "/" if entry.is_folder else name))
+def _graft(changes: Changes, names: Sequence[str], entry: Entry) -> None:
+    """Put a file or a whole folder at a path of these names, under the last of them."""
+    *folders, name = names
+    key = name + "/" if entry.is_folder else name
+    changes.folder(folders).names[key] = entry._replace(key=key)
