@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from pachlocal.pps.gathering import Gatherer
-from pachlocal.storage.database import Connection, Database, Row
+from pachlocal.storage.database import Connection, Database, Row, insert
 
 _log = logging.getLogger(__name__)
 
@@ -73,9 +73,10 @@ class LogWriter:
             # The job or pipeline may have been deleted meanwhile, and its lines with it.
             pipelines = _there(connection, "pipelines", {line.pipeline for line in lines})
             jobs = _there(connection, "jobs", {line.job for line in lines}) | {None}
-            connection.executemany(
-                "INSERT INTO logs (pipeline_id, job_id, datum, worker, master, user, time, message)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            insert(
+                connection,
+                "INSERT INTO logs"
+                " (pipeline_id, job_id, datum, worker, master, user, time, message)",
                 (
                     (
                         line.pipeline,

@@ -21,12 +21,14 @@ from blake3 import blake3
 
 from pachlocal.errors import DamagedStoreError
 from pachlocal.storage.chunk_files import Buffer, ChunkFiles
-from pachlocal.storage.database import Connection, Database
+from pachlocal.storage.database import Connection, Database, insert
 
 INLINE_LIMIT = 64 * 1024  # bytes; larger objects are files
 _FLUSH_BYTES = 32 * 1024 * 1024
 _FLUSH_OBJECTS = 10_000
 _SWEEP_BATCH = 1000  # objects a transaction
+_INTO = "INSERT INTO objects (hash, size, data, epoch)"
+_OTHERWISE = "ON CONFLICT (hash) DO UPDATE SET epoch = MAX(epoch, excluded.epoch)"
 
 
 def hash_of(data: Buffer) -> bytes:
@@ -326,7 +328,8 @@ class ObjectWriter:
 
         From then on it can be read when the transaction has committed.
         """
-        write_all([self], connection)
+        self.prepare()
+        connection.executemany(f"{_INTO} VALUES (?, ?, ?, ?) {_OTHERWISE}", self.take_rows())
 
     def take_rows(self) -> Iterator[tuple[bytes, int, bytes | None, int]]:
         """Yield what is to be written, as rows, and forget it; see `write_all`."""
@@ -344,8 +347,5 @@ def write_all(writers: Collection[ObjectWriter], connection: Connection) -> None
     """Write what many writers have been given, as `ObjectWriter.write_into` does for one."""
     for writer in writers:
         writer.prepare()
-    connection.executemany(
-        "INSERT INTO objects (hash, size, data, epoch) VALUES (?, ?, ?, ?)"
-        " ON CONFLICT (hash) DO UPDATE SET epoch = MAX(epoch, excluded.epoch)",
-        chain.from_iterable(writer.take_rows() for writer in writers),
-    )
+    rows = chain.from_iterable(writer.take_rows() for writer in writers)
+    insert(connection, _INTO, rows, _OTHERWISE)
