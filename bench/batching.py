@@ -43,7 +43,6 @@ def measure() -> Iterator[Measurement]:
             spec["transform"]["datum_batching"] = True
             spec["parallelism_spec"] = {"constant": 2}
             ours.append(duration(stubs, create(stubs, spec)))
-        print(ours,peer)
         yield Measurement("10,000 datums by batching", min(ours), min(peer), "one process", "s", 3)
 
 

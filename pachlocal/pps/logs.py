@@ -76,21 +76,8 @@ class LogWriter:
             insert(
                 connection,
                 "INSERT INTO logs"
-                " (pipeline_id, job_id, datum, worker, master, user, time, message)",
-                (
-                    (
-                        line.pipeline,
-                        line.job,
-                        line.datum,
-                        line.worker,
-                        line.master,
-                        line.user,
-                        line.time,
-                        line.message,
-                    )
-                    for line in lines
-                    if line.pipeline in pipelines and line.job in jobs
-                ),
+                " (pipeline_id, message, job_id, datum, worker, master, user, time)",
+                (line[:-1] for line in lines if line.pipeline in pipelines and line.job in jobs),
             )
 
 

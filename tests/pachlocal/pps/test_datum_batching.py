@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pps_world import KilledError, Run, World, copy, make_spec, pfs_input
+from pps_world import DEADLINE_S, KilledError, Run, World, copy, make_spec, pfs_input
 
 from pachlocal.errors import ConflictError
 from pachlocal.pfs.filesystem import FileSystem
 from pachlocal.pps.batching import Desk
 from pachlocal.pps.jobs import JobInfo
+from pachlocal.pps.layout import Layout
 from pachlocal.pps.logs import LogFilter, LogWriter
 from pachlocal.pps.scheduler import Scheduler
 from pachlocal.pps.states import DatumState, JobState
@@ -30,8 +32,10 @@ class FakeDoor:
         self.opened += 1
         port = self.opened
         self.desks[port] = desk
-        yield port
-        del self.desks[port]
+        try:
+            yield port
+        finally:
+            del self.desks[port]
 
 
 class Caller:
@@ -228,17 +232,98 @@ def test_output_belongs_to_the_datum_at_work(batch: BatchWorld) -> None:
     ]
 
 
-def test_the_time_limit_is_that_of_a_datum(batch: BatchWorld) -> None:
+@pytest.mark.parametrize("slow", ["data/0", "data/1", "data/2"])
+def test_the_time_limit_is_that_of_a_datum(batch: BatchWorld, slow: str) -> None:
     def program(run: Run) -> None:
         while True:
             batch.ask(run)
-            if list(run.inputs) == ["data/0"]:
+            if list(run.inputs) == [slow]:
                 run.wait_until(lambda: False)
             copy(run)
 
-    job = batch.run(program, 2, datum_timeout="0.05s")
-    assert batch.counts(job) == {"total": 2, "processed": 1, "failed": 1}
-    assert "datum failed: datum timeout of 0.05s exceeded" in batch.messages(job, user=False)
+    job = batch.run(program, 3, datum_timeout="0.2s")
+    assert batch.counts(job) == {"total": 3, "processed": 2, "failed": 1}
+    assert "datum failed: datum timeout of 0.2s exceeded" in batch.messages(job, user=False)
+
+
+def test_a_datum_is_kept_for_a_call_that_comes_after_one_that_hung_up(batch: BatchWorld) -> None:
+    found = []
+
+    class Gone(Caller):
+        def is_there(self) -> bool:
+            return False
+
+    def program(run: Run) -> None:
+        port = int(run.invocation.env["PPS_WORKER_GRPC_PORT"])
+        while True:
+            with pytest.raises(ConflictError):
+                batch.door.desks[port].next_datum("", Gone(run))
+            found.append(batch.ask(run)["data"])
+            copy(run)
+
+    job = batch.run(program, 2)
+    assert (job.state, batch.counts(job)) == (JobState.SUCCESS, {"total": 2, "processed": 2})
+    assert found == ["/pfs/data/0", "/pfs/data/1"]
+
+
+def test_a_second_call_is_refused_while_one_waits(
+    batch: BatchWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = []
+    answered, waiting, going_on = threading.Event(), threading.Event(), threading.Event()
+    lay_out = Layout.lay_out
+
+    def slowly(layout: Layout, *arguments: Any) -> int:
+        if answered.is_set():
+            waiting.set()
+            assert going_on.wait(DEADLINE_S)
+        return lay_out(layout, *arguments)
+
+    def program(run: Run) -> None:
+        batch.ask(run)
+        copy(run)
+        answered.set()
+        first = threading.Thread(target=batch.ask, args=(run,))
+        first.start()
+        assert waiting.wait(DEADLINE_S)
+        port = int(run.invocation.env["PPS_WORKER_GRPC_PORT"])
+        with pytest.raises(ConflictError) as error:
+            batch.door.desks[port].next_datum("", Caller(run))
+        refused.append(str(error.value))
+        going_on.set()
+        first.join()
+        copy(run)
+        batch.ask(run)
+
+    monkeypatch.setattr(Layout, "lay_out", slowly)
+    job = batch.run(program, 2)
+    assert refused == ["another call for the next datum is waiting"]
+    assert batch.counts(job) == {"total": 2, "processed": 2}
+
+
+def test_what_goes_wrong_in_a_programs_call_fails_the_job(
+    batch: BatchWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lay_out, laid = Layout.lay_out, []
+
+    def failing(layout: Layout, *arguments: Any) -> int:
+        laid.append(1)
+        if len(laid) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return lay_out(layout, *arguments)
+
+    def program(run: Run) -> None:
+        while True:
+            batch.ask(run)
+            copy(run)
+
+    monkeypatch.setattr(Layout, "lay_out", failing)
+    job = batch.run(program, 3)
+    assert (job.state, job.reason) == (
+        JobState.FAILURE,
+        "[Errno 28] No space left on device",
+    )
+    assert batch.door.desks == {}
 
 
 def test_a_job_that_is_stopped_ends_the_program(batch: BatchWorld) -> None:

@@ -12,7 +12,7 @@ from pachlocal.errors import AlreadyExistsError, ConflictError, NotFoundError
 from pachlocal.pfs.branches import inspect as inspect_branch
 from pachlocal.pfs.commits import finish
 from pachlocal.pfs.names import BranchName
-from pachlocal.pps import jobs, logs, pipelines
+from pachlocal.pps import datum_store, jobs, logs, pipelines
 from pachlocal.pps.logs import LogFilter
 from pachlocal.pps.states import DatumState, JobState, PipelineState
 
@@ -446,6 +446,27 @@ def test_a_job_waits_for_a_store_that_can_not_be_read(
     world.runtime.raise_flag("go")
     world.succeed("out")
     assert world.content("out") == THREE
+
+
+@pytest.mark.parametrize(
+    "error",
+    [sqlite3.OperationalError("database or disk is full"), ValueError("a mistake")],
+    ids=["full", "mistake"],
+)
+def test_a_job_whose_datums_can_not_be_recorded_fails(
+    world: World, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(datum_store, "record", refuse)
+    world.make_repos("data")
+    world.put("data", {"/a": b"1", "/b": b"2"})
+    world.create(make_spec("out", pfs_input("data")))
+    job = world.wait("out")
+    assert job.state is JobState.FAILURE
+    assert str(error) in job.reason
+    assert world.counts(job) == {"total": 2}
 
 
 @pytest.mark.parametrize(
