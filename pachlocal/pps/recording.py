@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import ExitStack
 from typing import NamedTuple
 
@@ -10,6 +11,8 @@ from pachlocal.pps.datum_store import Record
 from pachlocal.pps.gathering import Gatherer
 from pachlocal.storage.database import Database
 from pachlocal.storage.objects import ObjectWriter, write_all
+
+_MOST = 2000  # datums in memory
 
 
 class Recorder:
@@ -22,6 +25,7 @@ class Recorder:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._error: Exception | None = None
+        self._room = threading.Semaphore(_MOST)
         self._gatherer = Gatherer(self._record, "recorder")
 
     @property
@@ -30,7 +34,11 @@ class Recorder:
         return self._error is not None
 
     def take(self, record: Record, objects: ObjectWriter) -> None:
-        """Record a datum soon; it is the recorder that ends the writer of its output."""
+        """Record a datum soon; it is the recorder that ends the writer of its output.
+
+        Blocks while very many wait, because somebody else writes for long.
+        """
+        self._room.acquire()
         self._gatherer.take(_Done(record, objects))
 
     def close(self) -> None:
@@ -54,6 +62,7 @@ class Recorder:
         except Exception as error:  # whoever closes us gets it
             self._error = error
             self._database.news.wake()
+        self._room.release(len(batch))
 
     def _store(self, batch: list[_Done]) -> None:
         writers = [done.objects for done in batch]
