@@ -9,21 +9,26 @@ from typing import Generic, TypeVar
 
 _T = TypeVar("_T")
 
+SOON_S = 0.05  # a transaction for each would cost as much as a small datum
 _MOST = 2000
-_GATHER_S = 0.05  # a transaction for each would cost as much as a small datum
+_LOOK_AGAIN_S = 0.05
 
 
 class Gatherer(Generic[_T]):
     """Hands on what it takes soon after and in order, many at once when it comes fast."""
 
-    def __init__(self, hand_on: Callable[[list[_T]], None], name: str) -> None:
+    def __init__(
+        self, hand_on: Callable[[list[_T]], None], name: str, wait_s: float = SOON_S
+    ) -> None:
         """Begin to take.
 
         Args:
             hand_on: Called in a thread of its own with what has come; must not raise.
             name: The thread's.
+            wait_s: How long it waits for more. With 0 more is only what comes while `hand_on` runs.
         """
         self._hand_on = hand_on
+        self._wait_s = wait_s
         self._queue: queue.SimpleQueue[_T | threading.Event] = queue.SimpleQueue()
         self._hurry = threading.Event()
         self._open = True
@@ -39,7 +44,7 @@ class Gatherer(Generic[_T]):
         done = threading.Event()
         self._queue.put(done)
         self._hurry.set()
-        while self._thread.is_alive() and not done.wait(_GATHER_S):
+        while self._thread.is_alive() and not done.wait(_LOOK_AGAIN_S):
             pass
 
     def close(self) -> None:
@@ -52,8 +57,8 @@ class Gatherer(Generic[_T]):
     def _run(self) -> None:
         while self._open or not self._queue.empty():
             came = [self._queue.get()]
-            if self._queue.qsize() < _MOST:
-                self._hurry.wait(_GATHER_S)
+            if self._wait_s and self._queue.qsize() < _MOST:
+                self._hurry.wait(self._wait_s)
             self._hurry.clear()
             while not self._queue.empty() and len(came) < _MOST:
                 came.append(self._queue.get())

@@ -114,8 +114,9 @@ class JobRun:
         hands = min(waiting, len(self._crew.slots))
         if hands == 0:
             return
+        batching = self._crew.pipeline.spec.transform.datum_batching
         with (
-            closing(Recorder(self._files.database)) as recorder,
+            closing(Recorder(self._files.database, hands, batching=batching)) as recorder,
             ThreadPoolExecutor(hands, thread_name_prefix=f"job {self._job.id}") as pool,
         ):
             work = [pool.submit(self._work, slot, recorder) for slot in self._crew.slots[:hands]]

@@ -8,25 +8,33 @@ from typing import NamedTuple
 
 from pachlocal.pps import datum_store
 from pachlocal.pps.datum_store import Record
-from pachlocal.pps.gathering import Gatherer
+from pachlocal.pps.gathering import SOON_S, Gatherer
 from pachlocal.storage.database import Database
 from pachlocal.storage.objects import ObjectWriter, write_all
 
-_MOST = 2000  # datums in memory
+_MOST = 2000  # datums in memory, with datum batching
 
 
 class Recorder:
     """Records the datums of one job. Any thread may use it.
 
     A datum counts as processed when it is recorded. One that isn't, because we are killed or the
-    disk is full, runs again.
+    disk is full, runs again: for each worker the one at work and one that is done, or with datum
+    batching, where they are small, those that were done in the last moment.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, workers: int, *, batching: bool) -> None:
+        """Begin to record.
+
+        Args:
+            database: Where.
+            workers: How many have datums recorded.
+            batching: Whether it is datum batching.
+        """
         self._database = database
         self._error: Exception | None = None
-        self._room = threading.Semaphore(_MOST)
-        self._gatherer = Gatherer(self._record, "recorder")
+        self._room = threading.Semaphore(_MOST if batching else workers)
+        self._gatherer = Gatherer(self._record, "recorder", SOON_S if batching else 0)
 
     @property
     def has_failed(self) -> bool:
@@ -36,7 +44,7 @@ class Recorder:
     def take(self, record: Record, objects: ObjectWriter) -> None:
         """Record a datum soon; it is the recorder that ends the writer of its output.
 
-        Blocks while very many wait, because somebody else writes for long.
+        Blocks while too many wait, because somebody else writes for long.
         """
         self._room.acquire()
         self._gatherer.take(_Done(record, objects))

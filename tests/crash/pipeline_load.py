@@ -220,8 +220,9 @@ class PipelineLoad:
             if run not in done:
                 self.flights[run] += 1
                 at_work[run.pipeline] += (run.pipeline, run.job) in unfinished
-        for name, number in at_work.items():
-            assert number <= STAGES[name].workers, f"{name}: {number} datums done and not recorded"
+        for name, number in at_work.items():  # a worker's last datum may just be being recorded
+            most = 2 * STAGES[name].workers
+            assert number <= most, f"{name}: {number} datums done and not recorded"
 
     def check(self, client: Client) -> None:
         """Waits for all jobs, and looks at each and at what the pipelines hold."""
