@@ -1,8 +1,8 @@
 """Which cores a thread may run on.
 
 Python runs one thread of a process at a time. Threads that do little but hand each other the turn
-gain nothing from a second core, and to wake one there costs more than what it does: on one core
-1,000 datums a second were batched where it were 700 (two cores of a virtual machine).
+gain nothing from a second core, and to wake one there costs more than what it does: 6,000 batched
+datums took 9.0 s on one core, and 10.3 s on both of a virtual machine.
 """
 
 from __future__ import annotations

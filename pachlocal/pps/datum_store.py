@@ -168,11 +168,10 @@ def set_planned(connection: Connection, job: JobInfo) -> None:
     connection.execute("UPDATE jobs SET planned = 1 WHERE id = ?", (job.key,))
 
 
-class Record(NamedTuple):
+class Result(NamedTuple):
     """What became of a datum.
 
     Attributes:
-        datum: The datum, as it was planned.
         state: How it ended.
         output: The tree of `/pfs/out`.
         attempts: How often it was tried.
@@ -180,15 +179,14 @@ class Record(NamedTuple):
         error: Why it failed, in one line.
     """
 
-    datum: DatumInfo
     state: DatumState
     output: Root
     attempts: int
     stats: Stats
-    error: str
+    error: str = ""
 
 
-def record(connection: Connection, records: Iterable[Record]) -> None:
+def record(connection: Connection, results: Iterable[tuple[DatumInfo, Result]]) -> None:
     """Store what became of datums."""
     connection.executemany(
         "UPDATE datums SET state = ?, output = ?, processed_by = ?, attempts = ?, download_ns = ?,"
@@ -209,7 +207,7 @@ def record(connection: Connection, records: Iterable[Record]) -> None:
                 datum.job,
                 datum.id,
             )
-            for datum, state, output, attempts, stats, error in records
+            for datum, (state, output, attempts, stats, error) in results
         ),
     )
 

@@ -19,7 +19,7 @@ from pachlocal.pfs.filesystem import FileSystem
 from pachlocal.pfs.records import CommitInfo
 from pachlocal.pps import datum_store, jobs, secrets
 from pachlocal.pps.batching import Door
-from pachlocal.pps.datum_store import DatumInfo, Record, load_files
+from pachlocal.pps.datum_store import DatumInfo, load_files
 from pachlocal.pps.inputs import pfs_inputs
 from pachlocal.pps.jobs import JobInfo, LeftError
 from pachlocal.pps.logs import LogLine, LogWriter
@@ -200,7 +200,7 @@ class JobRun:
                 if self._leaving.is_set():
                     return  # it was interrupted; it will run again
                 ending.pop_all()  # the recorder ends it
-                recorder.take(Record(datum, *result), objects)
+                recorder.take(datum, result, objects)
 
     def _commit(self, key: int) -> CommitInfo:
         """Return an input commit; there are few, and all datums lie in them."""

@@ -10,15 +10,13 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, TypeVar
 
 from pachlocal.errors import PachError
 from pachlocal.pfs.content import Reader
-from pachlocal.pfs.entries import Root
 from pachlocal.pps import variables
 from pachlocal.pps.batching import Batch, Door
 from pachlocal.pps.collecting import collect
-from pachlocal.pps.datum_store import Stats
+from pachlocal.pps.datum_store import Result, Stats
 from pachlocal.pps.datums import Datum
 from pachlocal.pps.jobs import JobInfo
 from pachlocal.pps.layout import Layout
@@ -27,18 +25,6 @@ from pachlocal.pps.states import DatumState
 from pachlocal.pps.turns import Halt, Step, Steps, Turn, advance
 from pachlocal.runtime.contract import Invocation, Outcome, Worker
 from pachlocal.storage.objects import ObjectWriter
-
-_T = TypeVar("_T")
-
-
-class Result(NamedTuple):
-    """What became of a datum; see `pachlocal.pps.datum_store.Record`."""
-
-    state: DatumState
-    output: Root
-    attempts: int
-    stats: Stats
-    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +113,9 @@ class Processor:
     ) -> Generator[Step, Outcome, Result]:
         spec = self.pipeline.spec
         journal.worker(f"beginning to process datum, try {attempt} of {spec.datum_tries}")
-        laid, size_in = _timed(lambda: self._layout.lay_out(datum, env))
+        begun = time.monotonic_ns()
+        size_in = self._layout.lay_out(datum, env)
+        laid = time.monotonic_ns() - begun
         journal.worker("beginning to run user code")
         last = _LastLine(journal.user)
         begun = time.monotonic_ns()
@@ -217,10 +205,3 @@ class _LastLine:
     def __call__(self, line: str) -> None:
         self.text = line.strip() or self.text
         self._write(line)
-
-
-def _timed(action: Callable[[], _T]) -> tuple[int, _T]:
-    """Return how long something took (ns), and its result."""
-    begun = time.monotonic_ns()
-    result = action()
-    return time.monotonic_ns() - begun, result

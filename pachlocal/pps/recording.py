@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import NamedTuple
 
 from pachlocal.pps import datum_store
-from pachlocal.pps.datum_store import Record
+from pachlocal.pps.datum_store import DatumInfo, Result
 from pachlocal.pps.gathering import SOON_S, Gatherer
 from pachlocal.storage.database import Database
 from pachlocal.storage.objects import ObjectWriter, write_all
@@ -41,13 +41,13 @@ class Recorder:
         """Whether something could not be recorded; `close` says why."""
         return self._error is not None
 
-    def take(self, record: Record, objects: ObjectWriter) -> None:
+    def take(self, datum: DatumInfo, result: Result, objects: ObjectWriter) -> None:
         """Record a datum soon; it is the recorder that ends the writer of its output.
 
         Blocks while too many wait, because somebody else writes for long.
         """
         self._room.acquire()
-        self._gatherer.take(_Done(record, objects))
+        self._gatherer.take(_Done(datum, result, objects))
 
     def close(self) -> None:
         """Record what was taken, and stop.
@@ -77,10 +77,11 @@ class Recorder:
         for writer in writers:
             writer.prepare()
         with self._database.write(progress=True) as connection:
-            datum_store.record(connection, (done.record for done in batch))
+            datum_store.record(connection, ((done.datum, done.result) for done in batch))
             write_all(writers, connection)
 
 
 class _Done(NamedTuple):
-    record: Record
+    datum: DatumInfo
+    result: Result
     objects: ObjectWriter

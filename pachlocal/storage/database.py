@@ -89,10 +89,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Open a snapshot: all statements in the block see one and the same state."""
-        try:
-            connection = self._idle_readers.pop()
-        except IndexError:
-            connection = self._connect()
+        connection = self._reader()
         try:
             connection.execute("BEGIN")
             yield connection
@@ -103,14 +100,18 @@ class Database:
 
     def query(self, statement: str, parameters: Sequence[object]) -> list[Row]:
         """Return all that one statement reads: it needs no transaction, which costs three."""
-        try:
-            connection = self._idle_readers.pop()
-        except IndexError:
-            connection = self._connect()
+        connection = self._reader()
         try:
             return connection.execute(statement, parameters).fetchall()
         finally:
             self._idle_readers.append(connection)
+
+    def _reader(self) -> Connection:
+        """Take a connection for reading, to be put back among the idle ones."""
+        try:
+            return self._idle_readers.pop()
+        except IndexError:
+            return self._connect()
 
     @property
     def store_id(self) -> str:
