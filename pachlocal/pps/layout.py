@@ -8,14 +8,16 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pachlocal.pfs import content, tree
 from pachlocal.pfs.content import Reader
 from pachlocal.pfs.entries import Entry
+from pachlocal.pps import stamps
 from pachlocal.pps.datums import Datum
-from pachlocal.pps.spares import Identity, Spares, identity
+from pachlocal.pps.spares import Spares
+from pachlocal.pps.stamps import Stamp, identity
 from pachlocal.runtime.folders import remove_tree
 
 OUT = "out"
@@ -25,8 +27,7 @@ OUT = "out"
 # ends everything that a command has started, so only there nobody holds what is kept.
 _KEEPS = sys.platform == "linux"
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-
-
+_ENV = ".env"
 _RECENT_BYTES = 1024 * 1024
 
 
@@ -52,8 +53,33 @@ class _Recent:
         return data
 
 
+class _Folder:
+    """A folder below `/pfs`, as it was made.
+
+    Attributes:
+        place: Its path.
+        made: What tells that it is still the same.
+        files: The paths of the files that were written to it.
+        is_flat: Whether they all lie in it directly.
+        stamp: Tells that it has just these files.
+    """
+
+    __slots__ = ("files", "is_flat", "made", "place", "stamp")
+
+    def __init__(self, place: str) -> None:
+        """Make it."""
+        os.mkdir(place)  # noqa: PTH102 - pathlib takes longer than the call
+        self.place = place
+        self.made = identity(os.lstat(place))
+        self.files: set[str] = set()
+        self.is_flat = True
+        self.stamp: Stamp | None = None
+
+
 class Layout:
     """Fills the `/pfs` of one worker for one datum after the other. Belongs to one thread.
+
+    When it fails it can't be used any more: what lies in `/pfs` then is known to nobody.
 
     The folders of the inputs and of the output stay from one datum to the next, emptied. One that
     a command has changed itself, replaced, or put folders into, is removed and made anew.
@@ -69,11 +95,12 @@ class Layout:
         self._objects = _Recent(objects)
         self._pfs = pfs
         self._root = os.fspath(pfs)
+        self._stamp: Stamp | None = None  # tells that `/pfs` has just these folders, and `.env`
+        self._folders: dict[str, _Folder] = {}
         self._spares = Spares()
-        self._made: dict[str, Identity] = {}
 
     def lay_out(self, datum: Datum, env: Mapping[str, str]) -> int:
-        """Empty `/pfs` and fill it for a datum; return the bytes written.
+        """Empty `/pfs` and fill it for a datum; return the bytes of its files.
 
         Args:
             datum: Its files go to `/pfs/<input>/<path>`.
@@ -83,77 +110,107 @@ class Layout:
             OSError: Something that a command left can't be removed, or the disk is full.
         """
         wanted = {OUT, *(file.input.name for file in datum)}
-        for name in wanted - self._clear(wanted):
-            self._make(name)
-        written = 0
-        for file in datum:
-            place = f"{self._root}/{file.input.name}{file.path}"
-            if file.entry.is_folder:
-                if file.path != "/":
-                    os.makedirs(place, exist_ok=True)  # noqa: PTH103 - pathlib takes longer
-                for path, entry in tree.files(self._objects, file.entry.hash, "/"):
-                    below = place.rstrip("/") + path
-                    written += self._write(entry, below, file.input.empty_files)
-            else:
-                written += self._write(file.entry, place, file.input.empty_files)
-        lines = "".join([f"{name}={value}\n" for name, value in env.items()])
-        self._spares.write(f"{self._root}/.env", [lines.encode()])
-        self._spares.end()
-        return written
-
-    def _write(self, entry: Entry, place: str, empty: bool) -> int:
-        pieces = () if empty else content.read(self._objects, entry.content)
-        return self._spares.write(place, pieces)
-
-    def _clear(self, wanted: set[str]) -> set[str]:
-        """Remove all that is there, but for those of the wanted folders that could be emptied."""
-        kept = set()
         self._spares.begin()
+        self._clear(wanted)
+        for name in wanted - self._folders.keys():
+            self._folders[name] = _Folder(f"{self._root}/{name}")
+            self._stamp = None
+        size = 0
+        for file in datum:
+            folder, path, empty = self._folders[file.input.name], file.path, file.input.empty_files
+            if not file.entry.is_folder:
+                size += self._write(folder, path, file.entry, empty)
+                continue
+            if path != "/":
+                os.makedirs(folder.place + path, exist_ok=True)  # noqa: PTH103
+                folder.is_flat = False
+            for below, entry in tree.files(self._objects, file.entry.hash, path):
+                size += self._write(folder, below, entry, empty)
+        lines = "".join([f"{name}={value}\n" for name, value in env.items()])
+        self._spares.write(f"{self._root}/{_ENV}", [lines.encode()])
+        self._spares.end()
+        if _KEEPS:
+            self._leave()
+        return size
+
+    def _write(self, folder: _Folder, path: str, entry: Entry, empty: bool) -> int:
+        place = folder.place + path
+        folder.files.add(place)
+        if "/" in path[1:]:
+            folder.is_flat = False
+        if empty:
+            return self._spares.write(place, ())
+        return self._spares.write(place, content.read(self._objects, entry.content), entry.hash)
+
+    def _leave(self) -> None:
+        """Stamp what holds other files than when it was stamped."""
+        changed = self._spares.changed
+        for name, folder in self._folders.items():
+            if name == OUT or not folder.is_flat:
+                folder.stamp = None
+            elif folder.stamp is None or folder.place in changed:
+                folder.stamp = stamps.leave(folder.place)
+        if self._stamp is None or self._root in changed:
+            self._stamp = stamps.leave(self._root)
+
+    def _clear(self, wanted: set[str]) -> None:
+        """Remove all that is there, but for those of the wanted folders that can be emptied."""
+        before, self._folders = self._folders, {}
+        for name, is_folder in self._children(before):
+            place = f"{self._root}/{name}"
+            folder = before.get(name) if name in wanted else None
+            if folder is not None and _KEEPS and self._empty(folder):
+                self._folders[name] = folder
+            elif not is_folder and self._spares.wants(place):
+                self._spares.take(place)
+            else:
+                remove_tree(Path(place))
+                self._stamp = None
+
+    def _children(self, folders: Iterable[str]) -> list[tuple[str, bool]]:
+        """Return the names of what is in `/pfs`, and whether they are folders'."""
+        if stamps.is_as_left(self._root, self._stamp):
+            return [*((name, True) for name in folders), (_ENV, False)]
+        self._stamp = None
         if not os.access(self._root, os.R_OK | os.W_OK | os.X_OK):
             self._pfs.chmod(self._pfs.stat().st_mode | stat.S_IRWXU)
         with os.scandir(self._root) as entries:
-            children = list(entries)
-        for child in children:
-            if child.name in wanted and self._empty(child.name):
-                kept.add(child.name)
-            elif self._spares.wants(child.path) and not child.is_dir(follow_symlinks=False):
-                self._spares.take([child.path])
-            else:
-                remove_tree(Path(child.path))
-        return kept
+            return [(child.name, child.is_dir(follow_symlinks=False)) for child in entries]
 
-    def _empty(self, name: str) -> bool:
+    def _empty(self, folder: _Folder) -> bool:
         """Remove the files in a folder; False when it is to be removed itself."""
-        made = self._made.get(name)
-        if made is None:
-            return False
         try:
-            folder = os.open(f"{self._root}/{name}", _OPEN_FOLDER)
-        except OSError:
-            return False  # no folder any more; who removes it says what is wrong
-        try:
-            if identity(os.fstat(folder)) != made:
+            if stamps.is_as_left(folder.place, folder.stamp):
+                for place in folder.files:
+                    if self._spares.wants(place):
+                        self._spares.take(place)
+                    else:
+                        os.unlink(place)  # noqa: PTH108
+                        folder.stamp = None
+            elif not self._empty_unknown(folder):
                 return False
-            with os.scandir(folder) as entries:
-                children = list(entries)
-            spares = []
-            for child in children:
-                place = f"{self._root}/{name}/{child.name}"
-                if child.is_dir(follow_symlinks=False):
-                    return False
-                if self._spares.wants(place):
-                    spares.append(place)
-                else:
-                    os.unlink(child.name, dir_fd=folder)
         except OSError:
-            return False
-        finally:
-            os.close(folder)
-        self._spares.take(spares)
+            return False  # who removes it says what is wrong
+        folder.files, folder.is_flat = set(), True
         return True
 
-    def _make(self, name: str) -> None:
-        place = f"{self._root}/{name}"
-        os.mkdir(place)  # noqa: PTH102
-        if _KEEPS:
-            self._made[name] = identity(os.lstat(place))
+    def _empty_unknown(self, folder: _Folder) -> bool:
+        """Remove whatever files a folder has, unless it isn't the same or has folders."""
+        folder.stamp = None
+        descriptor = os.open(folder.place, _OPEN_FOLDER)
+        try:
+            if identity(os.fstat(descriptor)) != folder.made:
+                return False
+            with os.scandir(descriptor) as entries:
+                children = list(entries)
+            if any(child.is_dir(follow_symlinks=False) for child in children):
+                return False
+            for child in children:
+                place = f"{folder.place}/{child.name}"
+                if self._spares.wants(place):
+                    self._spares.take(place)
+                else:
+                    os.unlink(child.name, dir_fd=descriptor)
+        finally:
+            os.close(descriptor)
+        return True

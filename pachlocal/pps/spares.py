@@ -11,12 +11,13 @@ import os
 import signal
 import sys
 from collections.abc import Iterable
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
+
+from pachlocal.pps import stamps
+from pachlocal.pps.stamps import Identity, Stamp, identity
 
 if sys.platform == "linux":
     import fcntl
-
-Identity: TypeAlias = tuple[int, ...]
 
 _MOST_FILES = 100 if sys.platform == "linux" else 0  # other systems don't tell who has one open
 _MOST_BYTES = 64 * 1024  # of a file; the content of a larger one costs more than to make it
@@ -26,9 +27,20 @@ _NEW = os.O_WRONLY | os.O_NOFOLLOW | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
 _MODE = 0o666  # less the umask
 
 
-def identity(found: os.stat_result) -> Identity:
-    """What tells whether a file or folder is the one that was made, and as it was made."""
-    return found.st_dev, found.st_ino, found.st_mode, found.st_uid, found.st_gid
+class _File(NamedTuple):
+    """A file that was written.
+
+    Attributes:
+        made: What tells that it is still the same.
+        size: Its bytes.
+        name: What names its content, if anything does.
+        stamp: Tells that it still has that content.
+    """
+
+    made: Identity
+    size: int
+    name: bytes
+    stamp: Stamp | None
 
 
 class Spares:
@@ -38,24 +50,37 @@ class Spares:
     """
 
     def __init__(self) -> None:
-        self._made: dict[str, Identity] = {}  # for the datum that is there
-        self._before: dict[str, Identity] = {}  # for the datum before
-        self._free: dict[str, Identity] = {}
+        self.changed: set[str] = set()  # folders in which names came or went
+        self._made: dict[str, _File] = {}  # for the datum that is there
+        self._before: dict[str, _File] = {}  # for the datum before
+        self._free: dict[str, _File] = {}
 
     def begin(self) -> None:
         """Begin with the next datum: what was written is the datum's before."""
         self._made, self._before, self._free = {}, self._made, {}
+        self.changed.clear()
 
     def wants(self, place: str) -> bool:
         """Whether there was written a file for the datum before that may serve this one."""
         return place in self._before
 
-    def take(self, places: Iterable[str]) -> None:
-        """Take such files, to be written over or removed by `end`."""
-        self._free.update((place, self._before[place]) for place in places)
+    def take(self, place: str) -> None:
+        """Take such a file, to be written over or removed by `end`."""
+        self._free[place] = self._before[place]
 
-    def write(self, place: str, pieces: Iterable[bytes]) -> int:
-        """Write a file, and return its bytes; the folders that it lies in are made."""
+    def write(self, place: str, pieces: Iterable[bytes], name: bytes = b"") -> int:
+        """Write a file, and return its bytes; the folders that it lies in are made.
+
+        Args:
+            place: Its path.
+            pieces: Its content.
+            name: What names the content: a file that has it already is left as it is.
+        """
+        spare = self._free.get(place)
+        is_repeated = spare is not None and spare.name == name != b""
+        if spare is not None and is_repeated and stamps.is_as_left(place, spare.stamp):
+            self._made[place] = self._free.pop(place)
+            return spare.size
         file, made, before = self._open(place)
         try:
             size = 0
@@ -63,19 +88,23 @@ class Spares:
                 size += _write_all(file, piece)
             if size < before:
                 os.ftruncate(file, size)
-            if made is None:
-                made = identity(os.fstat(file))
+            if size <= _MOST_BYTES and len(self._made) < _MOST_FILES:
+                made = made or identity(os.fstat(file))
+                stamp = stamps.leave(file) if is_repeated else None
+                self._made[place] = _File(made, size, name, stamp)
         finally:
             os.close(file)
-        if size <= _MOST_BYTES and len(self._made) < _MOST_FILES:
-            self._made[place] = made
         return size
 
     def end(self) -> None:
         """Remove the files that were taken and not needed."""
         for place in self._free:
             os.unlink(place)  # noqa: PTH108 - pathlib takes longer than the call
+            self._note(place)
         self._free.clear()
+
+    def _note(self, place: str) -> None:
+        self.changed.add(place[: place.rindex("/")])
 
     def _best(self, place: str) -> str:
         """Return the file to write over: of the same name, or at least the same folder."""
@@ -88,14 +117,17 @@ class Spares:
         """Open a file for writing, one that was taken or a new one."""
         while self._free:
             spare = self._best(place)
-            made = self._free.pop(spare)
-            opened = _reopen(spare, made)
+            opened = _reopen(spare, self._free.pop(spare))
             if opened is None:
                 os.unlink(spare)  # noqa: PTH108
+                self._note(spare)
                 continue
             if spare != place:
                 _move(spare, place)
+                self._note(spare)
+                self._note(place)
             return opened
+        self._note(place)
         try:
             return _Opened(os.open(place, _NEW, _MODE))
         except FileNotFoundError:
@@ -117,16 +149,17 @@ class _Opened(NamedTuple):
     size: int = 0
 
 
-def _reopen(place: str, made: Identity) -> _Opened | None:
+def _reopen(place: str, file: _File) -> _Opened | None:
     """Open a file to be written over; None when it must not be."""
     try:
-        file = os.open(place, _EXISTING)
+        descriptor = os.open(place, _EXISTING)
     except OSError:
         return None
-    found = os.fstat(file)
-    if identity(found) == made and found.st_nlink == 1 and _is_open_nowhere_else(file):
-        return _Opened(file, made, found.st_size)
-    os.close(file)
+    found = os.fstat(descriptor)
+    is_ours = identity(found) == file.made and found.st_nlink == 1
+    if is_ours and _is_open_nowhere_else(descriptor):
+        return _Opened(descriptor, file.made, found.st_size)
+    os.close(descriptor)
     return None
 
 
@@ -140,7 +173,6 @@ def _is_open_nowhere_else(file: int) -> bool:
     try:
         fcntl.fcntl(file, fcntl.F_SETSIG, signal.SIGURG)
         fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
-        fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
     except OSError:  # somebody has; or the file system knows no leases
         return False
     return True
