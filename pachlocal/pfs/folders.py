@@ -7,7 +7,7 @@ rewrites one node a level, and two versions share all the nodes in which they ar
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
 
 from pachlocal.pfs.content import Objects, Reader
@@ -57,16 +57,26 @@ def _first(objects: Reader, root: Root, key: str) -> Entry | None:
     return None
 
 
+def build(objects: Objects, entries: Iterable[Entry]) -> Ref | None:
+    """Store a folder that has these entries, given in order; None without any.
+
+    A pointer to its map, that is, with its size.
+    """
+    builder = _Builder(objects)
+    for entry in entries:
+        builder.add(entry)
+    return builder.finish()
+
+
 def rewrite(objects: Objects, root: Root, changes: list[tuple[str, Entry | None]]) -> Ref | None:
     """Return a folder's map with sorted changes made: an entry set, or removed where it is None.
 
-    A pointer to it, that is, with its size; None when nothing is left.
+    A pointer to it, as of `build`; None when nothing is left.
     """
+    if root is None:
+        return build(objects, (entry for _, entry in changes if entry is not None))
     builder = _Builder(objects)
-    position = 0
-    if root is not None:
-        node = load(objects, root)
-        position = _feed(builder, node, changes, position)
+    position = _feed(builder, load(objects, root), changes, 0)
     for _, entry in changes[position:]:
         if entry is not None:
             builder.add(entry)

@@ -6,13 +6,15 @@ See https://docs.pachyderm.com/latest/build-dags/pipeline-spec/transform/ for wh
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from operator import attrgetter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from pachlocal.errors import InvalidArgumentError
-from pachlocal.pfs.entries import Root
-from pachlocal.pfs.modification import Modification
+from pachlocal.pfs import folders, paths
+from pachlocal.pfs.content import Content, ContentWriter
+from pachlocal.pfs.entries import Entry, Kind, Root
+from pachlocal.pfs.nodes import Ref
 from pachlocal.pps.layout import OUT
 from pachlocal.storage.objects import ObjectWriter
 
@@ -20,7 +22,6 @@ _SMALL = 64 * 1024  # bytes read at once: most files are small, and to make room
 _PIECE = 4 * 1024 * 1024  # of those that aren't
 _MAX_LINKS = 40  # as many as the kernel follows
 _OLD_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-_NAME = attrgetter("name")
 
 
 class OutputError(InvalidArgumentError):
@@ -37,11 +38,22 @@ def collect(objects: ObjectWriter, pfs: Path) -> tuple[Root, int]:
             neither a file nor a folder.
         OSError: There is no such folder, or something can't be read.
     """
-    size = 0
-    with Modification(objects) as modification:
-        for path, place in _walk(pfs, _folder(pfs), "/", _MAX_LINKS):
-            size += _add(modification, path, place)
-        return modification.finish().apply(objects, None), size
+    out = _store(objects, pfs, _Child("/", _folder(pfs), _MAX_LINKS), "/")
+    return (None, 0) if out is None else (out.hash, out.size)
+
+
+class _Child(NamedTuple):
+    """A file or folder to be stored.
+
+    Attributes:
+        key: That of its entry: its name, a folder's with a `/` at the end.
+        place: Its path on disk.
+        links: How many more links may be followed below.
+    """
+
+    key: str
+    place: str
+    links: int
 
 
 def _folder(pfs: Path) -> str:
@@ -51,47 +63,54 @@ def _folder(pfs: Path) -> str:
     return out
 
 
-def _add(modification: Modification, path: str, place: str) -> int:
-    """Add a file, and return its bytes."""
+def _store(objects: ObjectWriter, pfs: Path, folder: _Child, path: str) -> Ref | None:
+    """Store a folder, whose path in the output this is; None when there are no files below it."""
+    with os.scandir(folder.place) as entries:
+        children = sorted(_child(pfs, entry, path + entry.name, folder.links) for entry in entries)
+    return folders.build(objects, _entries(objects, pfs, children, path))
+
+
+def _entries(
+    objects: ObjectWriter, pfs: Path, children: Iterable[_Child], path: str
+) -> Iterator[Entry]:
+    for child in children:
+        key, below = child.key, path + child.key
+        if not key.endswith("/"):
+            paths.validate(below)
+            yield Entry.of_file(key, _read(objects, child.place))
+        elif (stored := _store(objects, pfs, child, below)) is not None:
+            yield Entry(key, Kind.FOLDER, stored.hash, stored.size)
+
+
+def _read(objects: ObjectWriter, place: str) -> Content:
+    """Store a file's content."""
+    writer = ContentWriter(objects)
     size = 0
     file = os.open(place, _OLD_FILE)
     try:
         while piece := os.read(file, _SMALL if size < _SMALL else _PIECE):
-            modification.add(path, piece)
+            writer.write(piece)
             size += len(piece)
     finally:
         os.close(file)
-    if not size:
-        modification.add(path, b"")
-    return size
+    return writer.finish()
 
 
-def _walk(pfs: Path, folder: str, path: str, links: int) -> Iterator[tuple[str, str]]:
-    """Yield (path in the output, file on disk)."""
-    with os.scandir(folder) as entries:
-        children = sorted(entries, key=_NAME)
-    for child in children:
-        below = path + child.name
-        if child.is_file(follow_symlinks=False):
-            yield below, child.path
-        elif child.is_dir(follow_symlinks=False):
-            yield from _walk(pfs, child.path, below + "/", links)
-        elif child.is_symlink():
-            yield from _follow(pfs, child, below, links - 1)
-        else:
-            raise OutputError(f"/pfs/out{_shown(below)} is neither a file nor a folder")
-
-
-def _follow(pfs: Path, link: os.DirEntry[str], below: str, links: int) -> Iterator[tuple[str, str]]:
-    place = _target(pfs, Path(link.path), below)
-    if links < 0:
-        raise OutputError(f"/pfs/out{_shown(below)}: links lead in a circle")
-    if place.is_dir():
-        yield from _walk(pfs, os.fspath(place), below + "/", links)
-    elif place.is_file():
-        yield below, os.fspath(place)
-    else:
-        raise OutputError(f"/pfs/out{_shown(below)} is neither a file nor a folder")
+def _child(pfs: Path, entry: os.DirEntry[str], path: str, links: int) -> _Child:
+    """Return what is to be stored for an entry of a folder, whose path in the output this is."""
+    if entry.is_file(follow_symlinks=False):
+        return _Child(entry.name, entry.path, links)
+    if entry.is_dir(follow_symlinks=False):
+        return _Child(entry.name + "/", entry.path, links)
+    if entry.is_symlink():
+        place = _target(pfs, Path(entry.path), path)
+        if not links:
+            raise OutputError(f"/pfs/out{_shown(path)}: links lead in a circle")
+        if place.is_dir():
+            return _Child(entry.name + "/", os.fspath(place), links - 1)
+        if place.is_file():
+            return _Child(entry.name, os.fspath(place), links - 1)
+    raise OutputError(f"/pfs/out{_shown(path)} is neither a file nor a folder")
 
 
 def _shown(name: object) -> str:
