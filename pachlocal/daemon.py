@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import gc
 import json
 import logging
 import os
@@ -52,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     stop = _stop_signals()
     try:
         with _running(arguments) as address:
+            _collect_seldom()
             _report(arguments.report_fd, {"address": address})
             os.read(stop, 1)
             _log.info("stopping")
@@ -89,6 +91,15 @@ def _limit_memory() -> None:
         libc = ctypes.CDLL(None)
         libc.mallopt(arena_max, 2)
         libc.mallopt(mmap_threshold, 1024 * 1024)  # bytes
+
+
+def _collect_seldom() -> None:
+    """Have Python look for garbage in cycles less often, and not among what is loaded by now.
+
+    There is little of it. The end of a job of 10,000 datums took 134 us a datum, and takes 99.
+    """
+    gc.freeze()
+    gc.set_threshold(10_000)  # objects more than before; 700 otherwise
 
 
 @contextmanager
