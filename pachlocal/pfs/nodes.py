@@ -8,6 +8,7 @@ bits, it closes the node above too when it has twice as many, and so on.
 from __future__ import annotations
 
 from functools import lru_cache
+from operator import attrgetter
 from typing import NamedTuple
 
 import msgpack
@@ -19,6 +20,7 @@ from pachlocal.pfs.entries import Entry, Hash, Kind
 _BITS = 6  # a node has 2**6 entries on average
 _MASK = (1 << _BITS) - 1
 _CACHED = 256  # nodes
+_CACHED_NAMES = 1024  # a job's meta commit has the same few in the folders of all datums
 
 
 class Ref(NamedTuple):
@@ -35,6 +37,9 @@ class Ref(NamedTuple):
     size: int
 
 
+_SIZE = attrgetter("size")
+
+
 class Node(NamedTuple):
     """One stored node: entries at height 0, pointers to nodes of the height below otherwise."""
 
@@ -43,6 +48,7 @@ class Node(NamedTuple):
     children: tuple[Ref, ...]
 
 
+@lru_cache(maxsize=_CACHED_NAMES)
 def closes(name: str) -> int:
     """Return how many nodes an entry closes, from the leaf upwards."""
     digest = blake3(name.encode()).digest(length=8)
@@ -58,7 +64,7 @@ def closes(name: str) -> int:
 
 def size_below(node: Node) -> int:
     """Return the bytes of all files below a node."""
-    return sum(item.size for item in node.children) + sum(item.size for item in node.entries)
+    return sum(map(_SIZE, node.children or node.entries))
 
 
 def load(objects: Reader, name: Hash) -> Node:

@@ -16,6 +16,13 @@ from pachlocal.pps.jobs import JobInfo
 from pachlocal.pps.states import DatumState
 from pachlocal.storage.database import Connection, Row
 
+_COLUMNS = (  # in the order in which `_info` takes them
+    "job_id, id, hash, ordinal, inputs, state, why, output, processed_by, attempts,"
+    " download_ns, process_ns, upload_ns, download_bytes, upload_bytes, error"
+)
+_KINDS = tuple(Kind)
+_STATES = {int(state): state for state in DatumState}
+
 
 class StoredFile(NamedTuple):
     """A file of a datum, as a row holds it.
@@ -215,7 +222,7 @@ def record(connection: Connection, results: Iterable[tuple[DatumInfo, Result]]) 
 def find(connection: Connection, job: int, id_: bytes) -> DatumInfo | None:
     """Return a job's datum, or None."""
     row = connection.execute(
-        "SELECT * FROM datums WHERE job_id = ? AND id = ?", (job, id_)
+        f"SELECT {_COLUMNS} FROM datums WHERE job_id = ? AND id = ?", (job, id_)
     ).fetchone()
     return _info(row) if row else None
 
@@ -247,7 +254,8 @@ def list_datums(
 ) -> Iterator[DatumInfo]:
     """Yield a job's datums in their order, all or those of a state."""
     rows = connection.execute(
-        "SELECT * FROM datums WHERE job_id = ?1 AND state = COALESCE(?2, state) ORDER BY ordinal",
+        f"SELECT {_COLUMNS} FROM datums WHERE job_id = ?1 AND state = COALESCE(?2, state)"
+        " ORDER BY ordinal",
         (job.key, None if state is None else int(state)),
     )
     return map(_info, rows)
@@ -264,7 +272,9 @@ def outputs(connection: Connection, job: JobInfo) -> Iterator[DatumOutput]:
 
 def by_id(connection: Connection, job: JobInfo) -> Iterator[DatumInfo]:
     """Yield a job's datums in the order of their IDs, as a tree holds what is said of them."""
-    rows = connection.execute("SELECT * FROM datums WHERE job_id = ? ORDER BY id", (job.key,))
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} FROM datums WHERE job_id = ? ORDER BY id", (job.key,)
+    )
     return map(_info, rows)
 
 
@@ -287,7 +297,7 @@ def count(connection: Connection, job: JobInfo, state: DatumState) -> int:
 def pending(connection: Connection, job: JobInfo, after: int, limit: int) -> list[DatumInfo]:
     """Return the next datums that wait for a worker, those with a greater ordinal than `after`."""
     rows = connection.execute(
-        "SELECT * FROM datums WHERE job_id = ? AND state = ? AND ordinal > ?"
+        f"SELECT {_COLUMNS} FROM datums WHERE job_id = ? AND state = ? AND ordinal > ?"
         " ORDER BY ordinal LIMIT ?",
         (job.key, int(DatumState.UNKNOWN), after, limit),
     )
@@ -300,9 +310,9 @@ def outdated(connection: Connection, base: JobInfo, job: JobInfo) -> Iterator[Da
     They have changed, or are no longer there.
     """
     rows = connection.execute(
-        "SELECT old.* FROM datums old LEFT JOIN datums new ON new.job_id = ? AND new.id = old.id"
-        " WHERE old.job_id = ? AND (new.id IS NULL OR new.state != ?) ORDER BY old.id",
-        (job.key, base.key, int(DatumState.SKIPPED)),
+        f"SELECT {_COLUMNS} FROM datums old WHERE job_id = ? AND NOT EXISTS (SELECT 1"
+        " FROM datums new WHERE new.job_id = ? AND new.id = old.id AND new.state = ?) ORDER BY id",
+        (base.key, job.key, int(DatumState.SKIPPED)),
     )
     return map(_info, rows)
 
@@ -330,30 +340,31 @@ def _dump(files: Sequence[StoredFile]) -> str:
 def _load(text: str) -> tuple[StoredFile, ...]:
     return tuple(
         StoredFile(
-            leaf, commit, path, Entry(key, Kind(kind), bytes.fromhex(hash_), size), joined, grouped
+            leaf,
+            commit,
+            path,
+            Entry(key, _KINDS[kind], bytes.fromhex(hash_), size),
+            joined,
+            grouped,
         )
         for leaf, commit, path, key, kind, hash_, size, joined, grouped in json.loads(text)
     )
 
 
 def _info(row: Row) -> DatumInfo:
+    """Return a datum from its columns, taken by their order: by their names takes twice as long."""
+    job, id_, hash_, ordinal, inputs, state, why, output, by, attempts, *stats, error = row
     return DatumInfo(
-        job=row["job_id"],
-        id=row["id"],
-        hash=row["hash"],
-        ordinal=row["ordinal"],
-        files=_load(row["inputs"]),
-        state=DatumState(row["state"]),
-        why=row["why"],
-        output=row["output"],
-        processed_by=row["processed_by"],
-        attempts=row["attempts"],
-        stats=Stats(
-            row["download_ns"],
-            row["process_ns"],
-            row["upload_ns"],
-            row["download_bytes"],
-            row["upload_bytes"],
-        ),
-        error=row["error"],
+        job=job,
+        id=id_,
+        hash=hash_,
+        ordinal=ordinal,
+        files=_load(inputs),
+        state=_STATES[state],
+        why=why,
+        output=output,
+        processed_by=by,
+        attempts=attempts,
+        stats=Stats(*stats),
+        error=error,
     )

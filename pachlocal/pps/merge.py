@@ -14,8 +14,8 @@ from typing import TypeVar
 from pachlocal.errors import ConflictError
 from pachlocal.pfs import commits, paths, tree
 from pachlocal.pfs.changes import Changes
-from pachlocal.pfs.content import Content, ContentWriter, Reader
-from pachlocal.pfs.entries import Entry, Root
+from pachlocal.pfs.content import Content, ContentWriter
+from pachlocal.pfs.entries import Entry, Kind, Root
 from pachlocal.pfs.filesystem import FileSystem
 from pachlocal.pfs.names import META
 from pachlocal.pps import datum_store
@@ -116,7 +116,6 @@ def merge_meta(
         go_on: Called again and again; what it raises breaks off.
     """
     leaves = list(pfs_inputs(pipeline.spec.input))
-    outputs = Prefetched(files.objects)
     with files.snapshot() as connection:
         root: Root = None
         if base is not None:
@@ -131,7 +130,7 @@ def merge_meta(
             if datum.state is not DatumState.SKIPPED
         )
         while batch := list(islice(new, _BATCH)):
-            root = _with(objects, root, _read_ahead(outputs, iter(batch)), job, leaves, outputs)
+            root = _with(objects, root, batch, job, leaves)
     return root
 
 
@@ -151,7 +150,6 @@ def _with(
     datums: Iterable[DatumInfo],
     job: JobInfo,
     leaves: Sequence[PfsInput],
-    outputs: Reader,
 ) -> Root:
     """Return a meta tree with what there is to say of some of a job's datums."""
     records, layouts = Changes(), Changes()
@@ -163,7 +161,8 @@ def _with(
         for file in datum.files:
             _graft(layout, [leaves[file.leaf].name, *paths.segments(file.path)], file.entry)
         if datum.output is not None:
-            _graft(layout, ["out"], tree.root_entry(outputs, datum.output))
+            out = Entry("out/", Kind.FOLDER, datum.output, datum.stats.upload_bytes)
+            _graft(layout, ["out"], out)
         layouts.names[folder] = layout
     return tree.apply(objects, root, Changes(names={"meta/": records, "pfs/": layouts}))
 
