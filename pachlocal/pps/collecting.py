@@ -65,6 +65,10 @@ def _folder(pfs: Path) -> str:
 
 def _store(objects: ObjectWriter, pfs: Path, folder: _Child, path: str) -> Ref | None:
     """Store a folder, whose path in the output this is; None when there are no files below it."""
+    if path.count("/") > paths.MAX_DEPTH:
+        raise OutputError(
+            f"/pfs/out{_shown(path[:40])}… is more than {paths.MAX_DEPTH} folders deep"
+        )
     with os.scandir(folder.place) as entries:
         children = sorted(_child(pfs, entry, path + entry.name, folder.links) for entry in entries)
     return folders.build(objects, _entries(objects, pfs, children, path))

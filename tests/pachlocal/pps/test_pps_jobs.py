@@ -3,12 +3,14 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from pps_world import Run, World, copy, make_spec, pfs_input, repo
 
 from pachlocal.errors import AlreadyExistsError, ConflictError, NotFoundError
+from pachlocal.pfs import paths
 from pachlocal.pfs.branches import inspect as inspect_branch
 from pachlocal.pfs.commits import finish
 from pachlocal.pfs.names import BranchName
@@ -803,10 +805,10 @@ def test_a_command_gets_its_environment_and_standard_input(copied: World) -> Non
     assert env["PPS_SPEC_COMMIT"] == copied.pipeline("out").spec_commit
 
 
-def output_of(world: World, tmp_path: Path, leave: object) -> dict[str, bytes] | str:
+def output_of(world: World, tmp_path: Path, leave: Callable[[Run], None]) -> dict[str, bytes] | str:
     """Run one datum that leaves something in `out`; return the output, or why there is none."""
     world.make_repos("data")
-    world.runtime.programs["leave"] = leave  # type: ignore[assignment]
+    world.runtime.programs["leave"] = leave
     world.put("data", {"/dir/a": b"1", "/dir/b": b"2"})
     world.create(make_spec("out", pfs_input("data"), cmd="leave"))
     job = world.wait("out")
@@ -876,6 +878,18 @@ def test_empty_folders_vanish_and_empty_files_stay(world: World, tmp_path: Path)
         run.write("file", b"")
 
     assert output_of(world, tmp_path, leave) == {"/file": b""}
+
+
+def test_an_output_may_be_as_deep_as_a_path(world: World, tmp_path: Path) -> None:
+    deepest = "a/" * (paths.MAX_DEPTH - 1) + "file"
+    found = output_of(world, tmp_path, lambda run: run.write(deepest, b"deep"))
+    assert found == {f"/{deepest}": b"deep"}
+
+
+@pytest.mark.parametrize("depth", [paths.MAX_DEPTH, 300])
+def test_a_deeper_output_is_refused(world: World, tmp_path: Path, depth: int) -> None:
+    found = output_of(world, tmp_path, lambda run: run.write("a/" * depth + "file", b"deep"))
+    assert f"more than {paths.MAX_DEPTH} folders deep" in str(found)
 
 
 def test_names_only_are_laid_out_where_that_is_asked_for(world: World) -> None:
