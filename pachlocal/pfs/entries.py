@@ -20,6 +20,10 @@ class Kind(IntEnum):
     FOLDER = 2  # the root node of a folder
 
 
+KINDS = tuple(Kind)
+"""By number: to ask the class takes long."""
+
+
 DEFAULT_WRITER = "default"  # as the real server calls it
 
 _TAGGED = "\0"  # is in no path, and sorts before all that is

@@ -15,12 +15,11 @@ import msgpack
 from blake3 import blake3
 
 from pachlocal.pfs.content import Reader
-from pachlocal.pfs.entries import Entry, Hash, Kind
+from pachlocal.pfs.entries import KINDS, Entry, Hash
 
 _BITS = 6  # a node has 2**6 entries on average
 _MASK = (1 << _BITS) - 1
 _CACHED = 256  # nodes
-_CACHED_NAMES = 1024  # a job's meta commit has the same few in the folders of all datums
 
 
 class Ref(NamedTuple):
@@ -48,7 +47,6 @@ class Node(NamedTuple):
     children: tuple[Ref, ...]
 
 
-@lru_cache(maxsize=_CACHED_NAMES)
 def closes(name: str) -> int:
     """Return how many nodes an entry closes, from the leaf upwards."""
     digest = blake3(name.encode()).digest(length=8)
@@ -82,13 +80,10 @@ def encode(node: Node) -> bytes:
     return data
 
 
-_KINDS = tuple(Kind)
-
-
 @lru_cache(maxsize=_CACHED)
 def _decode(data: bytes) -> Node:
     height, items = msgpack.unpackb(data)
     if height:
         return Node(height, (), tuple(Ref(*item) for item in items))
-    entries = tuple(Entry(name, _KINDS[kind], hash_, size) for name, kind, hash_, size in items)
+    entries = tuple(Entry(name, KINDS[kind], hash_, size) for name, kind, hash_, size in items)
     return Node(0, entries, ())

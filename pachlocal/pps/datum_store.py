@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from pachlocal.errors import NotFoundError
-from pachlocal.pfs.entries import Entry, Kind, Root
+from pachlocal.pfs.entries import KINDS, Entry, Root
 from pachlocal.pfs.records import CommitInfo
 from pachlocal.pps.datums import Datum, DatumFile
 from pachlocal.pps.inputs import PfsInput
@@ -16,11 +16,10 @@ from pachlocal.pps.jobs import JobInfo
 from pachlocal.pps.states import DatumState
 from pachlocal.storage.database import Connection, Row
 
-_COLUMNS = (  # in the order in which `_info` takes them
-    "job_id, id, hash, ordinal, inputs, state, why, output, processed_by, attempts,"
-    " download_ns, process_ns, upload_ns, download_bytes, upload_bytes, error"
+_SELECT = (  # in the order in which `_info` takes them
+    "SELECT job_id, id, hash, ordinal, inputs, state, why, output, processed_by, attempts,"
+    " download_ns, process_ns, upload_ns, download_bytes, upload_bytes, error FROM datums"
 )
-_KINDS = tuple(Kind)
 _STATES = {int(state): state for state in DatumState}
 
 
@@ -221,9 +220,7 @@ def record(connection: Connection, results: Iterable[tuple[DatumInfo, Result]]) 
 
 def find(connection: Connection, job: int, id_: bytes) -> DatumInfo | None:
     """Return a job's datum, or None."""
-    row = connection.execute(
-        f"SELECT {_COLUMNS} FROM datums WHERE job_id = ? AND id = ?", (job, id_)
-    ).fetchone()
+    row = connection.execute(f"{_SELECT} WHERE job_id = ? AND id = ?", (job, id_)).fetchone()
     return _info(row) if row else None
 
 
@@ -254,8 +251,7 @@ def list_datums(
 ) -> Iterator[DatumInfo]:
     """Yield a job's datums in their order, all or those of a state."""
     rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM datums WHERE job_id = ?1 AND state = COALESCE(?2, state)"
-        " ORDER BY ordinal",
+        f"{_SELECT} WHERE job_id = ?1 AND state = COALESCE(?2, state) ORDER BY ordinal",
         (job.key, None if state is None else int(state)),
     )
     return map(_info, rows)
@@ -272,9 +268,7 @@ def outputs(connection: Connection, job: JobInfo) -> Iterator[DatumOutput]:
 
 def by_id(connection: Connection, job: JobInfo) -> Iterator[DatumInfo]:
     """Yield a job's datums in the order of their IDs, as a tree holds what is said of them."""
-    rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM datums WHERE job_id = ? ORDER BY id", (job.key,)
-    )
+    rows = connection.execute(f"{_SELECT} WHERE job_id = ? ORDER BY id", (job.key,))
     return map(_info, rows)
 
 
@@ -297,8 +291,7 @@ def count(connection: Connection, job: JobInfo, state: DatumState) -> int:
 def pending(connection: Connection, job: JobInfo, after: int, limit: int) -> list[DatumInfo]:
     """Return the next datums that wait for a worker, those with a greater ordinal than `after`."""
     rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM datums WHERE job_id = ? AND state = ? AND ordinal > ?"
-        " ORDER BY ordinal LIMIT ?",
+        f"{_SELECT} WHERE job_id = ? AND state = ? AND ordinal > ? ORDER BY ordinal LIMIT ?",
         (job.key, int(DatumState.UNKNOWN), after, limit),
     )
     return [_info(row) for row in rows]
@@ -310,7 +303,7 @@ def outdated(connection: Connection, base: JobInfo, job: JobInfo) -> Iterator[Da
     They have changed, or are no longer there.
     """
     rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM datums old WHERE job_id = ? AND NOT EXISTS (SELECT 1"
+        f"{_SELECT} old WHERE job_id = ? AND NOT EXISTS (SELECT 1"
         " FROM datums new WHERE new.job_id = ? AND new.id = old.id AND new.state = ?) ORDER BY id",
         (base.key, job.key, int(DatumState.SKIPPED)),
     )
@@ -343,7 +336,7 @@ def _load(text: str) -> tuple[StoredFile, ...]:
             leaf,
             commit,
             path,
-            Entry(key, _KINDS[kind], bytes.fromhex(hash_), size),
+            Entry(key, KINDS[kind], bytes.fromhex(hash_), size),
             joined,
             grouped,
         )

@@ -61,7 +61,7 @@ class _Folder:
         made: What tells that it is still the same.
         files: The paths of the files that were written to it.
         is_flat: Whether they all lie in it directly.
-        stamp: Tells that it has just these files.
+        stamp: Tells that it has just these files, and that all of them may serve again.
     """
 
     __slots__ = ("files", "is_flat", "made", "place", "stamp")
@@ -146,7 +146,7 @@ class Layout:
         """Stamp what holds other files than when it was stamped."""
         changed = self._spares.changed
         for name, folder in self._folders.items():
-            if name == OUT or not folder.is_flat:
+            if name == OUT or not folder.is_flat or not self._spares.wrote(folder.files):
                 folder.stamp = None
             elif folder.stamp is None or folder.place in changed:
                 folder.stamp = stamps.leave(folder.place)
@@ -162,7 +162,7 @@ class Layout:
             if folder is not None and _KEEPS and self._empty(folder):
                 self._folders[name] = folder
             elif not is_folder and self._spares.wants(place):
-                self._spares.take(place)
+                self._spares.take([place])
             else:
                 remove_tree(Path(place))
                 self._stamp = None
@@ -179,38 +179,37 @@ class Layout:
 
     def _empty(self, folder: _Folder) -> bool:
         """Remove the files in a folder; False when it is to be removed itself."""
-        try:
-            if stamps.is_as_left(folder.place, folder.stamp):
-                for place in folder.files:
-                    if self._spares.wants(place):
-                        self._spares.take(place)
-                    else:
-                        os.unlink(place)  # noqa: PTH108
-                        folder.stamp = None
-            elif not self._empty_unknown(folder):
-                return False
-        except OSError:
-            return False  # who removes it says what is wrong
+        if stamps.is_as_left(folder.place, folder.stamp):
+            self._spares.take(folder.files)
+        elif not self._look_through(folder):
+            return False
         folder.files, folder.is_flat = set(), True
         return True
 
-    def _empty_unknown(self, folder: _Folder) -> bool:
-        """Remove whatever files a folder has, unless it isn't the same or has folders."""
+    def _look_through(self, folder: _Folder) -> bool:
+        """Empty a folder that has whatever files; False when it isn't the same or has folders."""
         folder.stamp = None
-        descriptor = os.open(folder.place, _OPEN_FOLDER)
+        try:
+            descriptor = os.open(folder.place, _OPEN_FOLDER)
+        except OSError:
+            return False  # no folder any more; who removes it says what is wrong
         try:
             if identity(os.fstat(descriptor)) != folder.made:
                 return False
             with os.scandir(descriptor) as entries:
                 children = list(entries)
-            if any(child.is_dir(follow_symlinks=False) for child in children):
-                return False
+            spares = []
             for child in children:
                 place = f"{folder.place}/{child.name}"
+                if child.is_dir(follow_symlinks=False):
+                    return False
                 if self._spares.wants(place):
-                    self._spares.take(place)
+                    spares.append(place)
                 else:
                     os.unlink(child.name, dir_fd=descriptor)
+        except OSError:
+            return False
         finally:
             os.close(descriptor)
+        self._spares.take(spares)
         return True

@@ -161,8 +161,8 @@ def _with(
         for file in datum.files:
             _graft(layout, [leaves[file.leaf].name, *paths.segments(file.path)], file.entry)
         if datum.output is not None:
-            out = Entry("out/", Kind.FOLDER, datum.output, datum.stats.upload_bytes)
-            _graft(layout, ["out"], out)
+            size = datum.stats.upload_bytes
+            layout.names["out/"] = Entry("out/", Kind.FOLDER, datum.output, size)
         layouts.names[folder] = layout
     return tree.apply(objects, root, Changes(names={"meta/": records, "pfs/": layouts}))
 

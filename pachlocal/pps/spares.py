@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from typing import NamedTuple
 
 from pachlocal.pps import stamps
@@ -64,9 +64,13 @@ class Spares:
         """Whether there was written a file for the datum before that may serve this one."""
         return place in self._before
 
-    def take(self, place: str) -> None:
-        """Take such a file, to be written over or removed by `end`."""
-        self._free[place] = self._before[place]
+    def wrote(self, places: Set[str]) -> bool:
+        """Whether all these are files that may serve the next datum."""
+        return places <= self._made.keys()
+
+    def take(self, places: Iterable[str]) -> None:
+        """Take files of the datum before, to be written over or removed by `end`."""
+        self._free.update((place, self._before[place]) for place in places)
 
     def write(self, place: str, pieces: Iterable[bytes], name: bytes = b"") -> int:
         """Write a file, and return its bytes; the folders that it lies in are made.
@@ -76,11 +80,11 @@ class Spares:
             pieces: Its content.
             name: What names the content: a file that has it already is left as it is.
         """
-        spare = self._free.get(place)
-        is_repeated = spare is not None and spare.name == name != b""
-        if spare is not None and is_repeated and stamps.is_as_left(place, spare.stamp):
+        there = self._free.get(place)
+        same = there if there is not None and name and there.name == name else None
+        if same is not None and stamps.is_as_left(place, same.stamp):
             self._made[place] = self._free.pop(place)
-            return spare.size
+            return same.size
         file, made, before = self._open(place)
         try:
             size = 0
@@ -90,7 +94,7 @@ class Spares:
                 os.ftruncate(file, size)
             if size <= _MOST_BYTES and len(self._made) < _MOST_FILES:
                 made = made or identity(os.fstat(file))
-                stamp = stamps.leave(file) if is_repeated else None
+                stamp = stamps.leave(file) if same is not None else None
                 self._made[place] = _File(made, size, name, stamp)
         finally:
             os.close(file)
@@ -166,7 +170,8 @@ def _reopen(place: str, file: _File) -> _Opened | None:
 def _is_open_nowhere_else(file: int) -> bool:
     """Whether nobody else has a file open, or mapped: only then the kernel gives a write lease.
 
-    See fcntl(2). Who opens it just then would have us sent a signal: one that does nothing.
+    See fcntl(2). The lease lasts until we close the file. Who opens it before that has to wait, and
+    has us sent a signal: one that does nothing.
     """
     if sys.platform != "linux":
         return False
