@@ -1,8 +1,9 @@
-"""Which cores a thread may run on.
+"""Which cores a thread runs on, and whether it breaks in on others there.
 
 Python runs one thread of a process at a time. Threads that do little but hand each other the turn
 gain nothing from a second core, and to wake one there costs more than what it does: 6,000 batched
-datums took 9.0 s on one core, and 10.3 s on both of a virtual machine.
+datums took 9.0 s on one core, and 10.3 s on both of a virtual machine. Nor do they gain from
+breaking in: the thread they interrupt still has the interpreter.
 """
 
 from __future__ import annotations
@@ -10,25 +11,44 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 @contextmanager
 def one_core() -> Iterator[None]:
-    """Keep threads that are started in the block on one core, in each block the same."""
+    """Keep threads started in the block on one core, in each block the same, and patient."""
     if sys.platform != "linux":
         yield
         return
-    before = os.sched_getaffinity(0)  # this thread's; a new one begins with it
+    # This thread's; a new one begins with them.
+    cores, policy = os.sched_getaffinity(0), os.sched_getscheduler(0)
     allowed = sorted(os.sched_getaffinity(os.getpid()))
     os.sched_setaffinity(0, {allowed[os.getpid() % len(allowed)]})
+    be_patient()
     try:
         yield
     finally:
-        os.sched_setaffinity(0, before)
+        os.sched_setaffinity(0, cores)
+        _schedule(policy)
 
 
-def any_core() -> None:
-    """Let this thread run wherever the process may: for one that serves whoever starts it."""
+def be_patient() -> None:
+    """Have this thread wait, when it wakes, until the one that runs on its core stops or is due.
+
+    See sched(7), SCHED_BATCH.
+    """
+    if sys.platform == "linux" and os.sched_getscheduler(0) == os.SCHED_OTHER:
+        _schedule(os.SCHED_BATCH)
+
+
+def be_ordinary() -> None:
+    """Undo both for this thread: for one that serves whoever starts it."""
     if sys.platform == "linux":
         os.sched_setaffinity(0, os.sched_getaffinity(os.getpid()))
+        _schedule(os.sched_getscheduler(os.getpid()))
+
+
+def _schedule(policy: int) -> None:
+    if sys.platform == "linux" and os.sched_getscheduler(0) != policy:
+        with suppress(OSError):  # a sandbox may forbid it; a little slower then, and no worse
+            os.sched_setscheduler(0, policy, os.sched_param(0))

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from pachlocal.cores import be_patient
+
 _T = TypeVar("_T")
 
 SOON_S = 0.05  # a transaction for each would cost as much as a small datum
@@ -55,6 +57,7 @@ class Gatherer(Generic[_T]):
         self._thread.join()
 
     def _run(self) -> None:
+        be_patient()
         while self._open or not self._queue.empty():
             came = [self._queue.get()]
             if self._wait_s and self._queue.qsize() < _MOST:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeAlias, TypeVar
 from uuid import uuid4
 
-from pachlocal.cores import any_core
+from pachlocal.cores import be_ordinary
 from pachlocal.errors import DamagedStoreError
 
 _T = TypeVar("_T")
@@ -30,7 +30,7 @@ class ChunkFiles:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(exist_ok=True)
         self._folder = folder
-        self._pool = ThreadPoolExecutor(_WRITERS, "chunks", initializer=any_core)
+        self._pool = ThreadPoolExecutor(_WRITERS, "chunks", initializer=be_ordinary)
         self._room = threading.BoundedSemaphore(_UNWRITTEN)
         for number in range(256):
             (folder / f"{number:02x}").mkdir(exist_ok=True)

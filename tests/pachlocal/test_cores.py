@@ -1,4 +1,4 @@
-"""Threads that are kept on one core, and those that are not."""
+"""Threads that are kept on one core and wait for it, and those that are not."""
 
 from __future__ import annotations
 
@@ -6,34 +6,55 @@ import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import pytest
 
-from pachlocal.cores import any_core, one_core
+from pachlocal.cores import be_ordinary, be_patient, one_core
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux binds threads to cores")
 
 
-def cores_of_a_new_thread(initializer: Callable[[], None] | None = None) -> set[int]:
+class Place(NamedTuple):
+    cores: frozenset[int]
+    policy: int
+
+
+def of_thread(thread: int = 0) -> Place:
+    return Place(frozenset(os.sched_getaffinity(thread)), os.sched_getscheduler(thread))
+
+
+def of_a_new_thread(initializer: Callable[[], None] | None = None) -> Place:
     with ThreadPoolExecutor(1, initializer=initializer) as pool:
-        return pool.submit(os.sched_getaffinity, 0).result()
+        return pool.submit(of_thread).result()
 
 
-def test_threads_of_the_block_share_one_core() -> None:
-    before = os.sched_getaffinity(0)
+def test_threads_of_the_block_share_one_core_and_wait_for_it() -> None:
+    before = of_thread()
     with one_core():
-        first = cores_of_a_new_thread()
+        first = of_a_new_thread()
     with one_core():
-        second = cores_of_a_new_thread()
+        second = of_a_new_thread()
     assert first == second
-    assert len(first) == 1
-    assert os.sched_getaffinity(0) == cores_of_a_new_thread() == before
+    assert len(first.cores) == 1
+    assert first.policy == os.SCHED_BATCH
+    assert of_thread() == of_a_new_thread() == before
 
 
 def test_a_thread_can_leave_it() -> None:
     with one_core():
-        assert cores_of_a_new_thread(any_core) == cores_of_main()
+        assert of_a_new_thread(be_ordinary) == of_thread(os.getpid())
 
 
-def cores_of_main() -> set[int]:
-    return os.sched_getaffinity(os.getpid())
+def test_a_thread_can_wait_on_any_core() -> None:
+    before = of_thread()
+    assert of_a_new_thread(be_patient) == Place(before.cores, os.SCHED_BATCH)
+    assert of_thread() == before
+
+
+def test_a_policy_somebody_chose_stays() -> None:
+    def be_idle() -> None:
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+        be_patient()
+
+    assert of_a_new_thread(be_idle).policy == os.SCHED_IDLE
