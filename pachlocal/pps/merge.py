@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from pachlocal.errors import ConflictError
-from pachlocal.pfs import commits, paths, tree
+from pachlocal.pfs import commits, folders, paths, tree
 from pachlocal.pfs.changes import Changes
 from pachlocal.pfs.content import Content, ContentWriter
 from pachlocal.pfs.entries import Entry, Kind, Root
@@ -22,6 +22,7 @@ from pachlocal.pps import datum_store
 from pachlocal.pps.datum_store import DatumInfo, DatumOutput
 from pachlocal.pps.inputs import PfsInput, pfs_inputs
 from pachlocal.pps.jobs import JobInfo
+from pachlocal.pps.layout import OUT
 from pachlocal.pps.pipelines import PipelineInfo
 from pachlocal.pps.prefetched import Prefetched
 from pachlocal.pps.states import DatumState
@@ -29,6 +30,7 @@ from pachlocal.storage.database import Connection
 from pachlocal.storage.objects import ObjectWriter
 
 _D = TypeVar("_D", DatumInfo, DatumOutput)
+_Placed: TypeAlias = "Entry | None"
 
 _READ_AHEAD = 500  # datums
 _LOOK_UP_EVERY = 1000  # datums
@@ -154,17 +156,40 @@ def _with(
     """Return a meta tree with what there is to say of some of a job's datums."""
     records, layouts = Changes(), Changes()
     for datum in datums:
-        folder = f"{datum.id.hex()}/"
+        key = f"{datum.id.hex()}/"
         record = Entry.of_file("meta", _record(objects, job, datum))
-        records.names[folder] = Changes(cleared=True, names={"meta": record})
-        layout = Changes(cleared=True)
-        for file in datum.files:
-            _graft(layout, [leaves[file.leaf].name, *paths.segments(file.path)], file.entry)
+        records.names[key] = _folder(objects, key, [record])
+        layout = [
+            ([leaves[file.leaf].name, *paths.segments(file.path)], file.entry)
+            for file in datum.files
+        ]
         if datum.output is not None:
             size = datum.stats.upload_bytes
-            layout.names["out/"] = Entry("out/", Kind.FOLDER, datum.output, size)
-        layouts.names[folder] = layout
+            layout.append(([OUT], Entry("", Kind.FOLDER, datum.output, size)))
+        layouts.names[key] = _nested(objects, key, layout)
     return tree.apply(objects, root, Changes(names={"meta/": records, "pfs/": layouts}))
+
+
+def _nested(objects: ObjectWriter, key: str, parts: Sequence[tuple[list[str], Entry]]) -> _Placed:
+    """Store a folder of files and whole folders, each at a path of some names; None without any."""
+    whole: dict[str, _Placed] = {}
+    within: dict[str, list[tuple[list[str], Entry]]] = {}
+    for (name, *rest), entry in parts:
+        if rest:
+            within.setdefault(f"{name}/", []).append((rest, entry))
+        else:
+            its_key = f"{name}/" if entry.is_folder else name
+            whole[its_key] = entry._replace(key=its_key)
+    for name, below in within.items():
+        if name not in whole:  # what is in a folder that is there whole is there, too
+            whole[name] = _nested(objects, name, below)
+    return _folder(objects, key, [whole[name] for name in sorted(whole)])
+
+
+def _folder(objects: ObjectWriter, key: str, entries: Iterable[_Placed]) -> _Placed:
+    """Store a folder of entries in their order, and return its own; None without any."""
+    ref = folders.build(objects, filter(None, entries))
+    return None if ref is None else Entry(key, Kind.FOLDER, ref.hash, ref.size)
 
 
 def _read_ahead(outputs: Prefetched, datums: Iterator[_D]) -> Iterator[_D]:
@@ -192,10 +217,3 @@ def _record(objects: ObjectWriter, job: JobInfo, datum: DatumInfo) -> Content:
     }
     writer.write(json.dumps(record).encode())
     return writer.finish()
-
-
-def _graft(changes: Changes, names: Sequence[str], entry: Entry) -> None:
-    """Put a file or a whole folder at a path of these names, under the last of them."""
-    *folders, name = names
-    key = name + "/" if entry.is_folder else name
-    changes.folder(folders).names[key] = entry._replace(key=key)

@@ -183,6 +183,21 @@ def test_the_meta_repo_has_a_record_and_the_layout_of_each_datum(copied: World) 
     assert not [path for path in copied.content("out", job.id, "meta") if gone in path]
 
 
+@pytest.mark.parametrize("glob", ["/(**)", "/a/(**)", "/a/b/(*)"])
+def test_the_layout_of_a_datum_has_its_files_once_however_deep(world: World, glob: str) -> None:
+    files = {"/a/b/c": b"1", "/a/b/d": b"22", "/a/e": b"333", "/f": b"4444"}
+    world.runtime.programs["nothing"] = lambda run: None
+    world.make_repos("data")
+    world.put("data", files)
+    world.create(make_spec("out", {"group": [pfs_input("data", glob, group_by="x")]}, "nothing"))
+    job = world.succeed("out")
+    (datum,) = world.datums(job)
+    within = glob[: glob.index("(")]
+    expected = {f"/meta/{datum.id.hex()}/meta"}
+    expected |= {f"/pfs/{datum.id.hex()}/data{path}" for path in files if path.startswith(within)}
+    assert world.content("out", job.id, "meta").keys() == expected
+
+
 def test_a_chain_of_pipelines_is_one_set(world: World) -> None:
     world.make_repos("data")
     world.create(make_spec("first", pfs_input("data")))
