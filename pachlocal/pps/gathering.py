@@ -11,7 +11,7 @@ from pachlocal.cores import be_patient
 
 _T = TypeVar("_T")
 
-SOON_S = 0.05  # a transaction for each would cost as much as a small datum
+SOON_S = 0.25  # a transaction for each would cost as much as a small datum
 _MOST = 2000
 _LOOK_AGAIN_S = 0.05
 
