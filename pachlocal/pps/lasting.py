@@ -7,6 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 
 from pachlocal.errors import ImageUnavailableError, PachError, PortUnavailableError
@@ -144,7 +145,8 @@ class LastingProgram:
         with setting.files.snapshot() as connection:
             hidden = secrets.variables(connection, transform.secrets)
         env = self._environment()
-        Layout(setting.files.objects, worker.pfs).lay_out(self._datum, env)
+        with closing(Layout(setting.files.objects, worker.pfs)) as layout:
+            layout.lay_out(self._datum, env)
         invocation = Invocation(
             cmd=transform.cmd,
             stdin="".join(f"{line}\n" for line in transform.stdin).encode(),

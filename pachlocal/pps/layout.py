@@ -9,13 +9,15 @@ import os
 import stat
 import sys
 from collections.abc import Iterable, Mapping
+from itertools import chain, islice
 from pathlib import Path
 
 from pachlocal.pfs import content, tree
 from pachlocal.pfs.content import Reader
 from pachlocal.pfs.entries import Entry
-from pachlocal.pps import stamps
+from pachlocal.pps import env_file, stamps
 from pachlocal.pps.datums import Datum
+from pachlocal.pps.env_file import EnvFile
 from pachlocal.pps.spares import Spares
 from pachlocal.pps.stamps import Stamp, identity
 from pachlocal.runtime.folders import remove_tree
@@ -27,17 +29,19 @@ OUT = "out"
 # ends everything that a command has started, so only there nobody holds what is kept.
 _KEEPS = sys.platform == "linux"
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_ENV = ".env"
 _RECENT_BYTES = 1024 * 1024
+_RECENT_FOLDERS = 10
+_RECENT_FILES = 100  # of a folder
 
 
 class _Recent:
-    """Reads objects, and keeps small ones: a model is the same for datum after datum."""
+    """Reads objects and folders, and keeps small ones: a model is the same for many datums."""
 
     def __init__(self, objects: Reader) -> None:
         self._objects = objects
         self._kept: dict[bytes, bytes] = {}
         self._left = _RECENT_BYTES
+        self._listed: dict[tuple[bytes, str], list[tuple[str, Entry]]] = {}
 
     def get(self, name: bytes) -> bytes:
         """Return the bytes of a name; see `Reader`."""
@@ -51,6 +55,20 @@ class _Recent:
                 self._kept[name] = data
                 self._left -= len(data)
         return data
+
+    def files(self, folder: bytes, path: str) -> Iterable[tuple[str, Entry]]:
+        """Return the files below a folder, as `pachlocal.pfs.tree.files` does."""
+        known = self._listed.get((folder, path))
+        if known is not None:
+            return known
+        files = tree.files(self, folder, path)
+        first = list(islice(files, _RECENT_FILES))
+        if len(first) == _RECENT_FILES:
+            return chain(first, files)
+        if len(self._listed) == _RECENT_FOLDERS:
+            self._listed.clear()
+        self._listed[folder, path] = first
+        return first
 
 
 class _Folder:
@@ -96,6 +114,7 @@ class Layout:
         self._pfs = pfs
         self._root = os.fspath(pfs)
         self._stamp: Stamp | None = None  # tells that `/pfs` has just these folders, and `.env`
+        self._env = EnvFile(self._root)
         self._folders: dict[str, _Folder] = {}
         self._spares = Spares()
 
@@ -124,14 +143,19 @@ class Layout:
             if path != "/":
                 os.makedirs(folder.place + path, exist_ok=True)  # noqa: PTH103
                 folder.is_flat = False
-            for below, entry in tree.files(self._objects, file.entry.hash, path):
+            for below, entry in self._objects.files(file.entry.hash, path):
                 size += self._write(folder, below, entry, empty)
-        lines = "".join([f"{name}={value}\n" for name, value in env.items()])
-        self._spares.write(f"{self._root}/{_ENV}", [lines.encode()])
         self._spares.end()
+        lines = "".join([f"{name}={value}\n" for name, value in env.items()])
+        if self._env.write(lines.encode()):
+            self._stamp = None
         if _KEEPS:
             self._leave()
         return size
+
+    def close(self) -> None:
+        """Lay out no more; what is there stays."""
+        self._env.close()
 
     def _write(self, folder: _Folder, path: str, entry: Entry, empty: bool) -> int:
         place = folder.place + path
@@ -150,32 +174,28 @@ class Layout:
                 folder.stamp = None
             elif folder.stamp is None or folder.place in changed:
                 folder.stamp = stamps.leave(folder.place)
-        if self._stamp is None or self._root in changed:
+        if self._stamp is None:
             self._stamp = stamps.leave(self._root)
 
     def _clear(self, wanted: set[str]) -> None:
         """Remove all that is there, but for those of the wanted folders that can be emptied."""
         before, self._folders = self._folders, {}
-        for name, is_folder in self._children(before):
-            place = f"{self._root}/{name}"
+        for name in self._children(before):
             folder = before.get(name) if name in wanted else None
             if folder is not None and _KEEPS and self._empty(folder):
                 self._folders[name] = folder
-            elif not is_folder and self._spares.wants(place):
-                self._spares.take([place])
-            else:
-                remove_tree(Path(place))
+            elif name != env_file.NAME:
+                remove_tree(self._pfs / name)
                 self._stamp = None
 
-    def _children(self, folders: Iterable[str]) -> list[tuple[str, bool]]:
-        """Return the names of what is in `/pfs`, and whether they are folders'."""
+    def _children(self, folders: Iterable[str]) -> list[str]:
+        """Return the names of the folders in `/pfs`, and of whatever else somebody put there."""
         if stamps.is_as_left(self._root, self._stamp):
-            return [*((name, True) for name in folders), (_ENV, False)]
+            return list(folders)
         self._stamp = None
         if not os.access(self._root, os.R_OK | os.W_OK | os.X_OK):
             self._pfs.chmod(self._pfs.stat().st_mode | stat.S_IRWXU)
-        with os.scandir(self._root) as entries:
-            return [(child.name, child.is_dir(follow_symlinks=False)) for child in entries]
+        return os.listdir(self._root)  # noqa: PTH208 - pathlib takes longer than the call
 
     def _empty(self, folder: _Folder) -> bool:
         """Remove the files in a folder; False when it is to be removed itself."""

@@ -71,7 +71,7 @@ class Processor:
     def drive(self, steps: Steps) -> None:
         """Go through steps that `process` is part of, and run the pipeline's command for them."""
         transform = self.pipeline.spec.transform
-        with closing(steps):
+        with closing(self._layout), closing(steps):
             if transform.datum_batching and self.door is not None:
                 invocation = self._invocation(transform.cmd, transform.stdin, self._common)
                 Batch(self.worker, self.door, invocation).drive(steps)

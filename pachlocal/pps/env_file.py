@@ -1,0 +1,71 @@
+"""A worker's `/pfs/.env`: one file, held open and written over for each datum.
+
+Unlike the files of inputs it may be open elsewhere meanwhile: whoever reads it wants what it says
+now.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from pachlocal.pps.stamps import Identity, identity
+from pachlocal.runtime.folders import remove_tree
+
+NAME = ".env"
+"""The file's name below `/pfs`."""
+
+_HOLDS = sys.platform == "linux"  # elsewhere what a command has started may go on writing to it
+_NEW = os.O_WRONLY | os.O_NOFOLLOW | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+_MODE = 0o666  # less the umask
+
+
+class EnvFile:
+    """Writes the variables of one datum after the other. Belongs to one thread."""
+
+    def __init__(self, pfs: str) -> None:
+        self._place = f"{pfs}/{NAME}"
+        self._file: int | None = None
+        self._made: Identity = ()  # what tells that it is still the same
+
+    def write(self, data: bytes) -> bool:
+        """Write it; return whether it had to be made, in place of whatever is there.
+
+        Raises:
+            OSError: What is there can't be removed, or the disk is full.
+        """
+        size = self._size() if _HOLDS else None
+        is_new = size is None
+        if size is None:
+            size = self._make()
+        assert self._file is not None  # noqa: S101 - made
+        written = os.pwrite(self._file, data, 0)
+        while written < len(data):
+            written += os.pwrite(self._file, data[written:], written)
+        if size > len(data):
+            os.ftruncate(self._file, len(data))
+        return is_new
+
+    def close(self) -> None:
+        """Let it go; it stays where it is."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _size(self) -> int | None:
+        """Return its bytes; None when it isn't there as it was made, or has another name, too."""
+        if self._file is not None:
+            with suppress(OSError):
+                found = os.lstat(self._place)
+                if found.st_nlink == 1 and identity(found) == self._made:
+                    return found.st_size
+        return None
+
+    def _make(self) -> int:
+        self.close()
+        remove_tree(Path(self._place))
+        self._file = os.open(self._place, _NEW, _MODE)
+        self._made = identity(os.fstat(self._file))
+        return 0
