@@ -6,10 +6,11 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
 from pachlocal.errors import NotFoundError
@@ -66,7 +67,10 @@ class Crew:
 
 
 class JobRun:
-    """Runs one job. The thread that calls `run` watches over the workers' threads."""
+    """Runs one job. The thread that calls `run` plans it, and watches over the workers' threads.
+
+    These begin with the datums that are planned while others are still being found.
+    """
 
     def __init__(self, crew: Crew, job: JobInfo) -> None:
         self._crew = crew
@@ -76,7 +80,9 @@ class JobRun:
         timeout_s = crew.pipeline.spec.job_timeout_s
         self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
         self._commits: dict[int, CommitInfo] = {}
-        self._taking = threading.Lock()
+        self._workers: list[Future[None]] = []  # those that have begun
+        self._planning = threading.Condition()  # guards what follows
+        self._is_planned = job.planned
         self._ahead: list[DatumInfo] = []
         self._contents = Prefetched(crew.files.objects)
         self._taken = -1  # the ordinal of the last datum given to a worker
@@ -94,8 +100,6 @@ class JobRun:
     def _run(self) -> None:
         with self._files.transaction() as tx:
             jobs.set_state(tx, self._job, JobState.RUNNING)
-        if not self._job.planned:
-            plan(self._files, self._job, self._crew.pipeline, self._go_on)
         self._process()
         if self._leaving.is_set():
             if self._is_late():
@@ -109,26 +113,52 @@ class JobRun:
             self._finish()
 
     def _process(self) -> None:
-        with self._files.snapshot() as connection:
-            waiting = datum_store.count(connection, self._job, DatumState.UNKNOWN)
-        hands = min(waiting, len(self._crew.slots))
-        if hands == 0:
-            return
+        hands = len(self._crew.slots)
         batching = self._crew.pipeline.spec.transform.datum_batching
         with (
             closing(Recorder(self._files.database, hands, batching=batching)) as recorder,
             ThreadPoolExecutor(hands, thread_name_prefix=f"job {self._job.id}") as pool,
         ):
-            work = [pool.submit(self._work, slot, recorder) for slot in self._crew.slots[:hands]]
-            for future in work:
-                future.add_done_callback(lambda _: self._files.database.news.wake())
-            self._watch(work, recorder)
-        for future in work:
+            hire = partial(self._hire, pool, recorder)
+            try:
+                self._plan(hire)
+                hire()
+            except BaseException:
+                self._leaving.set()
+                raise
+            finally:
+                with self._planning:
+                    self._is_planned = True
+                    self._planning.notify_all()
+                self._watch(recorder)
+        for future in self._workers:
             future.result()
 
-    def _watch(self, work: list[Future[None]], recorder: Recorder) -> None:
+    def _plan(self, hire: Callable[[], None]) -> None:
+        def go_on() -> None:
+            self._go_on()
+            with self._planning:
+                self._planning.notify_all()
+            hire()
+
+        if not self._job.planned:
+            plan(self._files, self._job, self._crew.pipeline, go_on)
+
+    def _hire(self, pool: ThreadPoolExecutor, recorder: Recorder) -> None:
+        """Let more workers begin, if there are datums for them."""
+        idle = self._crew.slots[len(self._workers) :]
+        if not idle:
+            return
+        with self._files.snapshot() as connection:
+            waiting = datum_store.count(connection, self._job, DatumState.UNKNOWN)
+        for slot in idle[: max(0, waiting - len(self._workers))]:
+            future = pool.submit(self._work, slot, recorder)
+            future.add_done_callback(lambda _: self._files.database.news.wake())
+            self._workers.append(future)
+
+    def _watch(self, recorder: Recorder) -> None:
         """Wait for the workers; stop them all when one breaks or the job is over."""
-        news = self._files.database.news
+        news, work = self._files.database.news, self._workers
         for seen in news.until(lambda: all(future.done() for future in work)):
             broken = any(future.done() and future.exception() for future in work)
             if broken or recorder.has_failed or self._leaving.is_set() or self._is_over():
@@ -211,21 +241,26 @@ class JobRun:
         return found
 
     def _take(self) -> DatumInfo | None:
-        with self._taking:
-            if self._leaving.is_set():
-                return None
-            if not self._ahead:
-                with self._files.snapshot() as connection:
-                    self._ahead = datum_store.pending(
-                        connection, self._job, self._taken, _READ_AHEAD
-                    )
-                self._contents.fetch(_small_files(self._ahead))
-                self._ahead.reverse()
-            if not self._ahead:
-                return None
-            datum = self._ahead.pop()
-            self._taken = datum.ordinal
-            return datum
+        """Return the next datum, once it is planned; None when there is none, or we leave."""
+        with self._planning:
+            while not self._leaving.is_set():
+                if self._ahead:
+                    datum = self._ahead.pop()
+                    self._taken = datum.ordinal
+                    return datum
+                is_planned = self._is_planned
+                self._read_ahead()
+                if not self._ahead:
+                    if is_planned:
+                        break
+                    self._planning.wait()
+            return None
+
+    def _read_ahead(self) -> None:
+        with self._files.snapshot() as connection:
+            self._ahead = datum_store.pending(connection, self._job, self._taken, _READ_AHEAD)
+        self._contents.fetch(_small_files(self._ahead))
+        self._ahead.reverse()
 
     def _journal(self, slot: WorkerSlot, datum: DatumInfo) -> Journal:
         write, pipeline, job = self._crew.logs.write, self._crew.pipeline.key, self._job.key

@@ -1,0 +1,103 @@
+"""Workers that begin with the first datums while the others are still being found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from pps_world import Run, World, copy, make_spec, pfs_input
+
+from pachlocal.errors import InvalidArgumentError
+from pachlocal.pfs.content import Reader
+from pachlocal.pps.datums import Commits, Datum, enumerate_datums
+from pachlocal.pps.inputs import Input
+from pachlocal.pps.states import JobState
+
+FILES = {f"/{number:02}": str(number).encode() for number in range(20)}
+
+
+def pause_planning(monkeypatch: pytest.MonkeyPatch, after: int, pause: Callable[[], None]) -> None:
+    """Have planning store each datum by itself, and pause when it has found that many."""
+
+    def enumerate_with_pause(objects: Reader, commits: Commits, input_: Input) -> Iterator[Datum]:
+        for number, datum in enumerate(enumerate_datums(objects, commits, input_)):
+            if number == after:
+                pause()
+            yield datum
+
+    monkeypatch.setattr("pachlocal.pps.plan._BATCH", 1)
+    monkeypatch.setattr("pachlocal.pps.plan.enumerate_datums", enumerate_with_pause)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_what_is_planned_runs_while_the_rest_is_found(
+    world: World, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    ran: list[str] = []
+
+    def note(run: Run) -> None:
+        copy(run)
+        with run.changed:
+            ran.extend(run.inputs)
+            run.changed.notify_all()
+
+    pause_planning(monkeypatch, 5, lambda: world.runtime.wait_until(lambda: len(ran) >= 4))
+    world.runtime.programs["note"] = note
+    world.make_repos("data")
+    world.put("data", FILES)
+    spec = make_spec("out", pfs_input("data"), "note", parallelism_spec={"constant": workers})
+    world.create(spec)
+    job = world.succeed("out")
+    assert world.counts(job) == {"total": 20, "processed": 20}
+    assert sorted(ran) == [f"data{path}" for path in FILES]
+    assert world.content("out") == FILES
+    assert len(world.runtime.opened) == workers
+
+
+def test_no_more_workers_begin_than_have_a_datum(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.make_repos("data")
+    world.put("data", FILES)
+    world.create(make_spec("out", pfs_input("data"), parallelism_spec={"constant": 3}))
+    world.succeed("out")
+    world.runtime.opened.clear()
+    world.restart()
+    monkeypatch.setattr("pachlocal.pps.plan._BATCH", 1)
+    world.put("data", {"/00": b"changed"})
+    assert world.counts(world.succeed("out")) == {"total": 20, "processed": 1, "skipped": 19}
+    assert len(world.runtime.opened) == 1
+
+
+def test_a_job_stopped_while_it_is_planned_ends_what_runs(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop() -> None:
+        world.runtime.wait_until(lambda: bool(world.runtime.runs))
+        world.end(world.job("out"))
+
+    pause_planning(monkeypatch, 2, stop)
+    world.runtime.programs["wait"] = world.runtime.copy_when("never")
+    world.make_repos("data")
+    world.put("data", FILES)
+    world.create(make_spec("out", pfs_input("data"), "wait"))
+    assert world.wait("out").state is JobState.KILLED
+    world.scheduler.close()
+    assert [run.killed for run in world.runtime.runs] == [True]
+
+
+def test_when_planning_fails_the_job_does_and_what_runs_is_ended(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_down() -> None:
+        world.runtime.wait_until(lambda: bool(world.runtime.runs))
+        raise InvalidArgumentError("no such input")
+
+    pause_planning(monkeypatch, 2, break_down)
+    world.runtime.programs["wait"] = world.runtime.copy_when("never")
+    world.make_repos("data")
+    world.put("data", FILES)
+    world.create(make_spec("out", pfs_input("data"), "wait"))
+    job = world.wait("out")
+    assert (job.state, job.reason) == (JobState.FAILURE, "no such input")
+    assert [run.killed for run in world.runtime.runs] == [True]
