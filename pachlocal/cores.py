@@ -3,7 +3,8 @@
 Python runs one thread of a process at a time. Threads that do little but hand each other the turn
 gain nothing from a second core, and to wake one there costs more than what it does: 6,000 batched
 datums took 9.0 s on one core, and 10.3 s on both of a virtual machine. Nor do they gain from
-breaking in: the thread they interrupt still has the interpreter.
+breaking in: the thread they interrupt still has the interpreter. A call that did nothing took
+0.21 ms of the daemon's time when they did, and 0.18 ms without.
 """
 
 from __future__ import annotations
