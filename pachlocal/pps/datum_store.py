@@ -143,7 +143,7 @@ def load_files(
 
 
 def insert(connection: Connection, datums: Iterable[DatumInfo]) -> None:
-    """Add planned datums; one that is there (two arms of a union gave it) is not doubled."""
+    """Add planned datums; one that is there is left: two arms of a union gave it, or it has run."""
     connection.executemany(
         "INSERT OR IGNORE INTO datums (job_id, id, hash, ordinal, inputs, state, why, output,"
         " processed_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -165,8 +165,10 @@ def insert(connection: Connection, datums: Iterable[DatumInfo]) -> None:
 
 
 def clear(connection: Connection, job: JobInfo) -> None:
-    """Forget a job's datums: its planning broke off, and begins again."""
-    connection.execute("DELETE FROM datums WHERE job_id = ?", (job.key,))
+    """Forget a job's datums but those it has processed: its planning begins again."""
+    connection.execute(
+        "DELETE FROM datums WHERE job_id = ? AND processed_by IS NOT job_id", (job.key,)
+    )
 
 
 def set_planned(connection: Connection, job: JobInfo) -> None:

@@ -52,6 +52,8 @@ def plan(
 ) -> None:
     """Store all datums of a job, in batches. Begins anew when it was broken off before.
 
+    Those that ran meanwhile stay as they are.
+
     Args:
         files: The store.
         job: The job.

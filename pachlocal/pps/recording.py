@@ -20,8 +20,7 @@ class Recorder:
 
     A datum counts as processed when it is recorded. One that isn't, because we are killed or the
     disk is full, runs again: for each worker the one at work and one that is done, or with datum
-    batching, where they are small, those that were done in the last moment. Before the job is
-    planned, all are forgotten when we are killed.
+    batching, where they are small, those that were done in the last moment.
     """
 
     def __init__(self, database: Database, workers: int, *, batching: bool) -> None:

@@ -76,7 +76,8 @@ class PipelineLoad:
         updating: The tag of an update that was not answered, and whether all is reprocessed.
         stopped: The pipelines that are stopped; None of one that may be.
         kills: How often the command of a datum, or what had started it, was killed.
-        flights: How often the daemon was killed while a datum was at work.
+        flights: How often a datum was at work, or may have been, when the daemon was killed or its
+            pipeline stopped.
         done: How often the command of a datum had run when its result was on disk.
     """
 
@@ -196,6 +197,10 @@ class PipelineLoad:
             self.stopped[name] = None
             client.pps.StopPipeline(pps_pb2.StopPipelineRequest(pipeline=pipeline(name)))
             self.stopped[name] = True
+            left = {(info.job.pipeline.name, info.job.id) for info in client.unfinished()}
+            for run in self.side.runs():  # what was at work begins again when it is started
+                if run.pipeline == name and (run.pipeline, run.job) in left:
+                    self.flights[run] += 1
 
     def _text(self) -> str:
         return f"text {self._next()}"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
-from pps_world import Run, World, copy, make_spec, pfs_input
+from pps_world import DEADLINE_S, Run, World, copy, make_spec, pfs_input
 
 from pachlocal.errors import InvalidArgumentError
 from pachlocal.pfs.content import Reader
 from pachlocal.pps.datums import Commits, Datum, enumerate_datums
 from pachlocal.pps.inputs import Input
+from pachlocal.pps.jobs import LeftError
 from pachlocal.pps.states import JobState
 
 FILES = {f"/{number:02}": str(number).encode() for number in range(20)}
@@ -101,3 +103,36 @@ def test_when_planning_fails_the_job_does_and_what_runs_is_ended(
     job = world.wait("out")
     assert (job.state, job.reason) == (JobState.FAILURE, "no such input")
     assert [run.killed for run in world.runtime.runs] == [True]
+
+
+def test_what_ran_does_not_run_again_when_planning_broke_off(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[str] = []
+    broken_off = threading.Event()
+
+    def note(run: Run) -> None:
+        run.wait_until(lambda: len(ran) < 3 or "go" in world.runtime.open_flags)
+        copy(run)
+        ran.extend(run.inputs)
+
+    def break_off() -> None:
+        if not broken_off.is_set():
+            world.wait_until(
+                lambda: world.counts(world.job("out")).get("processed") == 3,
+                world.files.database.progress,
+            )
+            broken_off.set()
+            raise LeftError
+
+    pause_planning(monkeypatch, 10, break_off)
+    world.runtime.programs["note"] = note
+    world.make_repos("data")
+    world.put("data", FILES)
+    world.create(make_spec("out", pfs_input("data"), "note"))
+    assert broken_off.wait(DEADLINE_S)
+    world.restart()
+    world.runtime.raise_flag("go")
+    assert world.counts(world.succeed("out")) == {"total": 20, "processed": 20}
+    assert sorted(ran) == [f"data{path}" for path in FILES]
+    assert world.content("out") == FILES
