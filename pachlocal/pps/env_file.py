@@ -11,6 +11,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from pachlocal.pps.spares import write_all
 from pachlocal.pps.stamps import Identity, identity
 from pachlocal.runtime.folders import remove_tree
 
@@ -37,16 +38,12 @@ class EnvFile:
             OSError: What is there can't be removed, or the disk is full.
         """
         size = self._size() if _HOLDS else None
-        is_new = size is None
-        if size is None:
-            size = self._make()
-        assert self._file is not None  # noqa: S101 - made
-        written = os.pwrite(self._file, data, 0)
-        while written < len(data):
-            written += os.pwrite(self._file, data[written:], written)
-        if size > len(data):
-            os.ftruncate(self._file, len(data))
-        return is_new
+        file = self._make() if self._file is None or size is None else self._file
+        os.lseek(file, 0, os.SEEK_SET)
+        write_all(file, data)
+        if size is not None and size > len(data):
+            os.ftruncate(file, len(data))
+        return size is None
 
     def close(self) -> None:
         """Let it go; it stays where it is."""
@@ -68,4 +65,4 @@ class EnvFile:
         remove_tree(Path(self._place))
         self._file = os.open(self._place, _NEW, _MODE)
         self._made = identity(os.fstat(self._file))
-        return 0
+        return self._file

@@ -89,7 +89,7 @@ class Spares:
         try:
             size = 0
             for piece in pieces:
-                size += _write_all(file, piece)
+                size += write_all(file, piece)
             if size < before:
                 os.ftruncate(file, size)
             if size <= _MOST_BYTES and len(self._made) < _MOST_FILES:
@@ -195,7 +195,8 @@ def _make_parent(place: str) -> None:
     os.makedirs(os.path.dirname(place), exist_ok=True)  # noqa: PTH103, PTH120
 
 
-def _write_all(file: int, data: bytes) -> int:
+def write_all(file: int, data: bytes) -> int:
+    """Write bytes to an open file, and return how many they are."""
     written = os.write(file, data)
     while written < len(data):
         written += os.write(file, memoryview(data)[written:])
