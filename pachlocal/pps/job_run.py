@@ -67,9 +67,9 @@ class Crew:
 
 
 class JobRun:
-    """Runs one job. The thread that calls `run` plans it, and watches over the workers' threads.
+    """Runs one job. The thread that calls `run` watches over those that plan it and work.
 
-    These begin with the datums that are planned while others are still being found.
+    Workers begin with the datums that are planned while others are still being found.
     """
 
     def __init__(self, crew: Crew, job: JobInfo) -> None:
@@ -82,7 +82,7 @@ class JobRun:
         self._commits: dict[int, CommitInfo] = {}
         self._workers: list[Future[None]] = []  # those that have begun
         self._planning = threading.Condition()  # guards what follows
-        self._is_planned = job.planned
+        self._has_planned = False  # no more datums are going to be found
         self._ahead: list[DatumInfo] = []
         self._contents = Prefetched(crew.files.objects)
         self._taken = -1  # the ordinal of the last datum given to a worker
@@ -117,32 +117,42 @@ class JobRun:
         batching = self._crew.pipeline.spec.transform.datum_batching
         with (
             closing(Recorder(self._files.database, hands, batching=batching)) as recorder,
-            ThreadPoolExecutor(hands, thread_name_prefix=f"job {self._job.id}") as pool,
+            ThreadPoolExecutor(hands + 1, thread_name_prefix=f"job {self._job.id}") as pool,
         ):
-            hire = partial(self._hire, pool, recorder)
-            try:
-                self._plan(hire)
-                hire()
-            except BaseException:
-                self._leaving.set()
-                raise
-            finally:
-                with self._planning:
-                    self._is_planned = True
-                    self._planning.notify_all()
-                self._watch(recorder)
-        for future in self._workers:
+            planning = self._begin(pool, self._plan, partial(self._hire, pool, recorder))
+            self._watch(planning, recorder)
+        for future in (planning, *self._workers):
             future.result()
 
+    def _begin(
+        self, pool: ThreadPoolExecutor, task: Callable[..., None], *arguments: object
+    ) -> Future[None]:
+        """Begin a task; `_watch` hears of its end."""
+        future = pool.submit(task, *arguments)
+        future.add_done_callback(lambda _: self._files.database.news.wake())
+        return future
+
     def _plan(self, hire: Callable[[], None]) -> None:
+        """Plan the job, unless that is done, and let workers begin meanwhile."""
+
         def go_on() -> None:
+            if self._leaving.is_set():
+                raise LeftError
             self._go_on()
             with self._planning:
                 self._planning.notify_all()
             hire()
 
-        if not self._job.planned:
-            plan(self._files, self._job, self._crew.pipeline, go_on)
+        try:
+            if not self._job.planned:
+                plan(self._files, self._job, self._crew.pipeline, go_on)
+            hire()
+        except LeftError:
+            self._leaving.set()
+        finally:
+            with self._planning:
+                self._has_planned = True
+                self._planning.notify_all()
 
     def _hire(self, pool: ThreadPoolExecutor, recorder: Recorder) -> None:
         """Let more workers begin, if there are datums for them."""
@@ -152,15 +162,18 @@ class JobRun:
         with self._files.snapshot() as connection:
             waiting = datum_store.count(connection, self._job, DatumState.UNKNOWN)
         for slot in idle[: max(0, waiting - len(self._workers))]:
-            future = pool.submit(self._work, slot, recorder)
-            future.add_done_callback(lambda _: self._files.database.news.wake())
-            self._workers.append(future)
+            self._workers.append(self._begin(pool, self._work, slot, recorder))
 
-    def _watch(self, recorder: Recorder) -> None:
-        """Wait for the workers; stop them all when one breaks or the job is over."""
-        news, work = self._files.database.news, self._workers
-        for seen in news.until(lambda: all(future.done() for future in work)):
-            broken = any(future.done() and future.exception() for future in work)
+    def _watch(self, planning: Future[None], recorder: Recorder) -> None:
+        """Wait for planning and workers; stop them all when one breaks or the job is over."""
+        news = self._files.database.news
+
+        def tasks() -> Iterator[Future[None]]:
+            yield planning
+            yield from self._workers  # when planning is done, it has all
+
+        for seen in news.until(lambda: all(future.done() for future in tasks())):
+            broken = any(future.done() and future.exception() for future in tasks())
             if broken or recorder.has_failed or self._leaving.is_set() or self._is_over():
                 self._leaving.set()
                 for slot in self._crew.slots:
@@ -248,10 +261,10 @@ class JobRun:
                     datum = self._ahead.pop()
                     self._taken = datum.ordinal
                     return datum
-                is_planned = self._is_planned
+                has_planned = self._has_planned  # before it is looked for datums
                 self._read_ahead()
                 if not self._ahead:
-                    if is_planned:
+                    if has_planned:
                         break
                     self._planning.wait()
             return None

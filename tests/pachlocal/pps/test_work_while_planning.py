@@ -88,6 +88,21 @@ def test_a_job_stopped_while_it_is_planned_ends_what_runs(
     assert [run.killed for run in world.runtime.runs] == [True]
 
 
+def test_a_job_whose_time_is_over_while_it_is_planned_ends_what_runs(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wait_for_kill() -> None:
+        world.runtime.wait_until(lambda: any(run.killed for run in world.runtime.runs))
+
+    pause_planning(monkeypatch, 2, wait_for_kill)
+    world.runtime.programs["wait"] = world.runtime.copy_when("never")
+    world.make_repos("data")
+    world.put("data", FILES)
+    world.create(make_spec("out", pfs_input("data"), "wait", job_timeout="0.5s"))
+    job = world.wait("out")
+    assert (job.state, job.reason) == (JobState.KILLED, "job timeout exceeded")
+
+
 def test_when_planning_fails_the_job_does_and_what_runs_is_ended(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
