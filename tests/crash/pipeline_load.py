@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import shutil
 import sqlite3
@@ -76,8 +77,8 @@ class PipelineLoad:
         updating: The tag of an update that was not answered, and whether all is reprocessed.
         stopped: The pipelines that are stopped; None of one that may be.
         kills: How often the command of a datum, or what had started it, was killed.
-        flights: How often a datum was at work, or may have been, when the daemon was killed or its
-            pipeline stopped.
+        flights: How often the daemon was killed while a datum was at work.
+        halts: How often a job's pipeline was stopped before the job had ended.
         done: How often the command of a datum had run when its result was on disk.
     """
 
@@ -91,6 +92,7 @@ class PipelineLoad:
     stopped: dict[str, bool | None] = field(default_factory=dict)
     kills: Counter[Run] = field(default_factory=Counter)
     flights: Counter[Run] = field(default_factory=Counter)
+    halts: Counter[tuple[str, str]] = field(default_factory=Counter)
     done: dict[Run, int] = field(default_factory=dict)
     checked: set[tuple[str, str]] = field(default_factory=set)
     states: Counter[str] = field(default_factory=Counter)
@@ -197,10 +199,8 @@ class PipelineLoad:
             self.stopped[name] = None
             client.pps.StopPipeline(pps_pb2.StopPipelineRequest(pipeline=pipeline(name)))
             self.stopped[name] = True
-            left = {(info.job.pipeline.name, info.job.id) for info in client.unfinished()}
-            for run in self.side.runs():  # what was at work begins again when it is started
-                if run.pipeline == name and (run.pipeline, run.job) in left:
-                    self.flights[run] += 1
+            left = [(info.job.pipeline.name, info.job.id) for info in client.unfinished()]
+            self.halts.update(key for key in left if key[0] == name)
 
     def _text(self) -> str:
         return f"text {self._next()}"
@@ -272,12 +272,15 @@ class PipelineLoad:
         state = pps_pb2.JobState.Name(info.state)
         self.states[state] += 1
         failed = []
+        interrupted = 0
         for datum in client.pps.ListDatum(pps_pb2.ListDatumRequest(job=job(name, id_))):
             run = Run(name, id_, datum.datum.id)
             is_failed = datum.state == pps_pb2.FAILED
-            times = 1 + self.flights[run]
-            most = (TRIES if is_failed else 1) * times + self.kills[run]
-            assert runs[run] <= most, f"{run}: ran {runs[run]} times, {most} are explained"
+            times, tries = 1 + self.flights[run], TRIES if is_failed else 1
+            more = runs[run] - tries * times - self.kills[run]
+            interrupted += max(0, math.ceil(more / tries))
+            most = self.halts[name, id_] * STAGES[name].workers
+            assert interrupted <= most, f"{run}: ran {more} times more than is explained"
             if datum.state == pps_pb2.SKIPPED:
                 assert runs[run] == 0, f"{run} was skipped, and ran"
             elif info.state == pps_pb2.JOB_SUCCESS:
