@@ -1,7 +1,7 @@
 """Packs this repository with all that it needs, for a room without internet: `make offline-bundle`.
 
 dist/pachlocal-offline-VERSION.tar.gz holds the last commit's files, the wheels that
-requirements/dev.txt pins, and the script that makes .venv of them.
+requirements/run.txt and the Python stages pin, and the script that makes the environments of them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,12 @@ from packaging.markers import Marker, default_environment
 import pachlocal
 
 ROOT = Path(__file__).parents[1]
-LOCK = "requirements/dev.txt"
+LOCKS = (
+    "requirements/run.txt",
+    "python/iris-infer-python/requirements.txt",
+    "python/iris-report/requirements.txt",
+)
+PAGE = ROOT / "pachlocal" / "web" / "bundle"
 _PIN = re.compile(
     r"^([^ #;]+==[^ ;\\]+) *(?:; *(.*?))?( \\(?:\n    --hash=\S+(?: \\)?)+)", re.MULTILINE
 )
@@ -36,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("versions", nargs="*", metavar="X.Y", help="of Python; if none, this one's")
     versions = parser.parse_args(argv).versions or [here]
     if wrong := [it for it in versions if not re.fullmatch(r"3\.\d+", it)]:
-        parser.error(f"{wrong[0]} is no version of Python such as {here}")
+        parser.error(f"{wrong[0]} is not a version of Python such as {here}")
     bundle = ROOT / "dist" / f"pachlocal-offline-{pachlocal.__version__}.tar.gz"
     with tempfile.TemporaryDirectory() as folder:
         wheels = Path(folder) / "wheels"
@@ -71,9 +76,14 @@ def pins(lock: str, version: str) -> list[str]:
 
 
 def download(version: str, folder: Path) -> None:
-    """Fetch the wheels for a version of Python, checked against the hashes of the lock file."""
+    """Fetch the wheels for a version of Python, checked against the hashes of the lock files."""
+    for lock in LOCKS:
+        _download(pins((ROOT / lock).read_text(), version), version, folder)
+
+
+def _download(wanted: Sequence[str], version: str, folder: Path) -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
-        file.write("\n".join(pins((ROOT / LOCK).read_text(), version)) + "\n")
+        file.write("\n".join(wanted) + "\n")
         file.flush()
         command = [
             *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"),
@@ -107,6 +117,8 @@ def write(bundle: Path, wheels: Path, versions: Sequence[str]) -> None:
             tar.addfile(entry, repository.extractfile(entry) if entry.isfile() else None)
         _add(tar, f"{top}/install", (ROOT / "offline" / "install").read_bytes(), 0o755)
         _add(tar, f"{top}/wheels/python-versions", "\n".join([*versions, ""]).encode())
+        for part in sorted(PAGE.iterdir()):  # built, since that takes a network
+            _add(tar, f"{top}/{part.relative_to(ROOT)}", part.read_bytes())
         for wheel in sorted(wheels.iterdir()):
             _add(tar, f"{top}/wheels/{wheel.name}", wheel.read_bytes())
 
