@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO
 
 from pachlocal.errors import StoreLockedError
+from pachlocal.private_files import open_private
 
 
 class StoreLock:
@@ -18,7 +19,7 @@ class StoreLock:
         Raises:
             StoreLockedError: Another process has it.
         """
-        self._file: IO[str] = (root / "lock").open("a")
+        self._file: IO[str] = open_private(root / "lock", "a")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -7,28 +7,23 @@ row that makes them exist is committed.
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 import threading
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
-from itertools import chain
 from pathlib import Path
-from types import TracebackType
 
 from blake3 import blake3
 
 from pachlocal.errors import DamagedStoreError
 from pachlocal.storage.chunk_files import Buffer, ChunkFiles
-from pachlocal.storage.database import Connection, Database, insert
+from pachlocal.storage.database import Database, damage
 
 INLINE_LIMIT = 64 * 1024  # bytes; larger objects are files
-_FLUSH_BYTES = 32 * 1024 * 1024
-_FLUSH_OBJECTS = 10_000
 _SWEEP_BATCH = 1000  # objects a transaction
-_INTO = "INSERT INTO objects (hash, size, data, epoch)"
-_OTHERWISE = "ON CONFLICT (hash) DO UPDATE SET epoch = MAX(epoch, excluded.epoch)"
 
 
 def hash_of(data: Buffer) -> bytes:
@@ -36,15 +31,34 @@ def hash_of(data: Buffer) -> bytes:
     return blake3(data).digest()
 
 
+def checked(name: bytes, data: bytes) -> bytes:
+    """Return an object's bytes if they are.
+
+    Raises:
+        DamagedStoreError: They are not.
+    """
+    if not isinstance(data, bytes) or hash_of(data) != name:  # its type may have changed, too
+        raise DamagedStoreError(f"object {name.hex()} is damaged: its bytes have changed")
+    return data
+
+
+def _epoch_of(database: Database) -> int:
+    ((epoch,),) = database.query("SELECT epoch FROM store", ())
+    return int(epoch)
+
+
 class ObjectStore:
-    """The objects of one store. Any thread may use it."""
+    """The objects of one store. Any thread may use it.
+
+    Attributes:
+        collecting: Held by a collection: what another one sweeps, it could still be looking at.
+    """
 
     def __init__(self, database: Database, chunks: Path) -> None:
         self.database = database
-        self.files = ChunkFiles(chunks)
-        with database.read() as connection:
-            row = connection.execute("SELECT epoch FROM store").fetchone()
-        self._epoch: int = row["epoch"]
+        self.files = ChunkFiles(chunks, database.reserve)
+        self.collecting = threading.Lock()
+        self._epoch = 0 if database.as_it_is else _epoch_of(database)
         self._sessions_changed = threading.Condition()
         self._sessions: list[int] = []  # the epoch in which each open writer began
         self._held: Counter[bytes] = Counter()  # large objects that open writers have put
@@ -60,10 +74,22 @@ class ObjectStore:
         if not rows:
             raise DamagedStoreError(f"object {name.hex()} is missing from the store")
         (inline,) = rows[0]
-        data: bytes = inline if inline is not None else self.files.read(name)
-        if hash_of(data) != name:
-            raise DamagedStoreError(f"object {name.hex()} is damaged: its bytes have changed")
-        return data
+        return checked(name, inline if inline is not None else self.get_file(name))
+
+    def get_file(self, name: bytes) -> bytes:
+        """Return the bytes of a large object's file.
+
+        Raises:
+            DamagedStoreError: It is missing, or the disk can't read it.
+        """
+        try:
+            return self.files.read(name)
+        except FileNotFoundError:
+            raise DamagedStoreError(f"object {name.hex()} is missing from chunks/") from None
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            raise DamagedStoreError(f"object {name.hex()} can't be read: {error}") from None
 
     def get_small(self, names: Collection[bytes]) -> dict[bytes, bytes]:
         """Return the bytes of those objects that are small, there and sound; the others are left.
@@ -91,7 +117,7 @@ class ObjectStore:
             self._sessions_changed.notify_all()
 
     def write_file(self, data: Buffer, name: bytes | None, taken: Future[bytes]) -> bytes:
-        """Write a large object's file, if it isn't there, and return the object's name.
+        """Write a large object's file, if it isn't there and sound, and return the object's name.
 
         It is held: kept from being collected before the database knows it, until `let_go`.
 
@@ -107,7 +133,7 @@ class ObjectStore:
         with self._holding:
             self._held[known] += 1
         try:
-            if not self.files.has(known, len(data)):
+            if not self.files.has(known, data):
                 self.files.write(known, data, lambda: taken.set_result(known))
             else:
                 taken.set_result(known)
@@ -178,8 +204,7 @@ class ObjectStore:
                         self.files.remove(name)
                         count, size = count + 1, size + length
         size += self._sweep_files()
-        with self.database.write() as connection:
-            connection.execute("PRAGMA incremental_vacuum").fetchall()
+        self.database.give_back()
         return count, size
 
     def _sweep_files(self) -> int:
@@ -194,158 +219,57 @@ class ObjectStore:
                 file.unlink()
         return size
 
-    def forget(self, names: Iterable[bytes]) -> None:
-        """Drop damaged objects: they count as missing, and putting their content heals them."""
-        with self.database.write() as connection:
-            for name in names:
-                connection.execute("DELETE FROM objects WHERE hash = ?", (name,))
-                self.files.remove(name)
+    def flaw(self, name: bytes) -> str:
+        """Say why an object can't be had; empty when it can."""
+        try:
+            self.get(name)
+        except DamagedStoreError as error:
+            return str(error)
+        except sqlite3.DatabaseError as error:
+            return f"object {name.hex()} can't be read: {damage(error) or error}"
+        return ""
+
+    def has_changed(self, name: bytes) -> bool:
+        """Whether the store has something by this name that isn't what the name says."""
+        unreadable = False
+        inline = None
+        try:
+            rows = self.database.query("SELECT data FROM objects WHERE hash = ?", (name,))
+            inline = rows[0][0] if rows else None
+        except sqlite3.DatabaseError:
+            unreadable = True
+        try:
+            checked(name, inline if inline is not None else self.files.read(name))
+        except FileNotFoundError:
+            return unreadable
+        except DamagedStoreError:
+            return True
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            return True
+        return False
+
+    def names(self) -> Iterator[bytes]:
+        """Yield the name of every object, and of every file that is to be one; some of them twice.
+
+        Where the database is damaged, those before and those behind the place.
+        """
+        for beyond, order in ((">", "ASC"), ("<", "DESC")):
+            page = (
+                f"SELECT hash FROM objects WHERE hash {beyond} ? AND typeof(hash) = 'blob'"
+                f" ORDER BY hash {order} LIMIT 1000"
+            )
+            last = b"" if beyond == ">" else b"\xff" * 33
+            with suppress(sqlite3.DatabaseError):
+                while rows := self.database.query(page, (last,)):
+                    yield from (name for (name,) in rows)
+                    last = rows[-1][0]
+                break
+        for name, file in self.files.entries():
+            if not file.suffix:  # or it is half-written
+                yield name
 
     def close(self) -> None:
         """End the writing threads; the database stays open."""
         self.files.close()
-
-
-class ObjectWriter:
-    """Collects new objects and writes them in batches; what it took can be read back at once.
-
-    The objects of a batch are durable, and still reachable from nothing: it is the commit that
-    refers to them that makes them count, and it has to be made before the block ends. Belongs to
-    one thread.
-    """
-
-    def __init__(self, store: ObjectStore) -> None:
-        self._store = store
-        self._epoch: int | None = None
-        self._batch: dict[bytes, bytes] = {}  # small objects, not written yet
-        self._batch_bytes = 0
-        self._begun: deque[tuple[Future[bytes], int]] = deque()  # large ones, with their sizes
-        self._large: dict[bytes, int] = {}  # sizes of those that are files, but no rows yet
-        self._unsynced: list[bytes] = []
-        self._holds: list[bytes] = []
-
-    def __enter__(self) -> ObjectWriter:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        for future, _ in self._begun:
-            if future.exception() is None:  # what is still being written must not outlive the hold
-                self._holds.append(future.result())
-        self._begun.clear()
-        self._store.let_go(self._holds)
-        if kind is not None:
-            # The disk may be full, and what was to be stored have taken the last space.
-            with suppress(OSError, sqlite3.Error):  # collection finds what stays
-                self._store.discard(self._holds)
-        if self._epoch is not None:
-            self._store.end_session(self._epoch)
-            self._epoch = None
-
-    def put(self, data: bytes) -> bytes:
-        """Add an object and return its name."""
-        if self._epoch is None:  # not before: a command may run for hours until it has an output
-            self._epoch = self._store.begin_session()
-        name = hash_of(data)
-        if len(data) > INLINE_LIMIT:
-            self._begin_file(data, name)
-        elif name not in self._batch:
-            self._batch[name] = data
-            self._batch_bytes += len(data)
-            if self._batch_bytes > _FLUSH_BYTES or len(self._batch) > _FLUSH_OBJECTS:
-                self.flush()
-        return name
-
-    def begin_put(self, data: memoryview) -> Future[bytes]:
-        """Begin to add an object; its name is the future's result.
-
-        Args:
-            data: Its bytes, which must stay as they are until the future is done.
-
-        Raises:
-            OSError: As the future's result: the disk is full, or fails.
-        """
-        if len(data) <= INLINE_LIMIT:
-            done: Future[bytes] = Future()
-            done.set_result(self.put(bytes(data)))
-            return done
-        if self._epoch is None:
-            self._epoch = self._store.begin_session()
-        return self._begin_file(data, None)
-
-    def _begin_file(self, data: Buffer, name: bytes | None) -> Future[bytes]:
-        taken: Future[bytes] = Future()
-        written = self._store.files.begin(self._store.write_file, data, name, taken)
-        self._begun.append((written, len(data)))
-        return taken
-
-    def _settle(self) -> None:
-        """Wait until all that is begun is written."""
-        while self._begun:
-            future, size = self._begun[0]
-            name = future.result()
-            self._begun.popleft()
-            self._holds.append(name)
-            self._large[name] = size
-            self._unsynced.append(name)
-
-    def get(self, name: bytes) -> bytes:
-        """Return an object's bytes, also those that are not written yet."""
-        data = self._batch.get(name)
-        if data is not None:
-            return data
-        self._settle()
-        if name in self._large:
-            return self._store.files.read(name)
-        return self._store.get(name)
-
-    def flush(self) -> None:
-        """Write what has been put, durably.
-
-        Must not be called inside a write transaction, which has `write_into`.
-        """
-        if self._batch or self._begun or self._large:
-            self.prepare()
-            with self._store.database.write() as connection:
-                self.write_into(connection)
-
-    def prepare(self) -> None:
-        """Wait until the large objects are on disk, best before a transaction is opened.
-
-        Raises:
-            OSError: One could not be written.
-        """
-        self._settle()
-        self._store.files.sync(self._unsynced)  # also those whose file another writer has just made
-        self._unsynced.clear()
-
-    def write_into(self, connection: Connection) -> None:
-        """Write what has been put as part of a transaction, and so with its one fsync.
-
-        From then on it can be read when the transaction has committed.
-        """
-        self.prepare()
-        connection.executemany(f"{_INTO} VALUES (?, ?, ?, ?) {_OTHERWISE}", self.take_rows())
-
-    def take_rows(self) -> Iterator[tuple[bytes, int, bytes | None, int]]:
-        """Yield what is to be written, as rows, and forget it; see `write_all`."""
-        epoch = self._epoch if self._epoch is not None else 0
-        for name, data in self._batch.items():
-            yield name, len(data), data, epoch
-        for name, size in self._large.items():
-            yield name, size, None, epoch
-        self._batch.clear()
-        self._batch_bytes = 0
-        self._large.clear()
-
-
-def write_all(writers: Collection[ObjectWriter], connection: Connection) -> None:
-    """Write what many writers have been given, as `ObjectWriter.write_into` does for one."""
-    for writer in writers:
-        writer.prepare()
-    rows = chain.from_iterable(writer.take_rows() for writer in writers)
-    insert(connection, _INTO, rows, _OTHERWISE)
