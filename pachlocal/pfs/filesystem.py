@@ -5,20 +5,30 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
-from pachlocal.pfs import branches, commits, history, repos, resolve
-from pachlocal.pfs.content import Objects
-from pachlocal.pfs.firing import fire_finished
-from pachlocal.pfs.layers import Layers
-from pachlocal.pfs.modification import Modification
-from pachlocal.pfs.names import BranchName, CommitName, new_id
-from pachlocal.pfs.propagation import propagate
-from pachlocal.pfs.records import CommitInfo
-from pachlocal.pfs.transaction import Transaction
+from pachlocal.pfs.files import resolve
+from pachlocal.pfs.files.modification import Modification
+from pachlocal.pfs.history import branches, commits, history, repos, topics
+from pachlocal.pfs.history.names import BranchName, CommitName, RepoName, new_id
+from pachlocal.pfs.history.propagation import propagate
+from pachlocal.pfs.history.records import CommitInfo
+from pachlocal.pfs.history.transaction import Transaction
+from pachlocal.pfs.history.trigger_firing import fire_finished
+from pachlocal.pfs.tree import tree
+from pachlocal.pfs.tree.content import Objects
+from pachlocal.pfs.tree.entries import Root
+from pachlocal.pfs.tree.layers import Layers
 from pachlocal.storage.database import Connection, Database
-from pachlocal.storage.objects import ObjectStore, ObjectWriter
+from pachlocal.storage.integrity import CheckedTable
+from pachlocal.storage.object_writer import ObjectWriter
+from pachlocal.storage.objects import ObjectStore
+from pachlocal.storage.reserve import Reserve
+from pachlocal.storage.turns import Turns
+
+_ATTEMPTS = 3  # to apply changes beside the transaction, while others move the branch
 
 _A = TypeVar("_A")
 _B = TypeVar("_B")
@@ -30,17 +40,38 @@ class FileSystem:
     Attributes:
         database: The metadata.
         objects: The content.
+        before_collection: Called before garbage is collected, to forget what nobody needs.
         before_commit: Called at the end of every transaction, inside it, when its new commits are
             known: this is where jobs are made for them.
+        tables: Those of the layers above that keep trees, or whose rows can be checked; see
+            `pachlocal.pfs.upkeep`.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.database = Database(root / "pach.db")
+    def __init__(
+        self, root: Path, reserve: Reserve | None = None, *, as_it_is: bool = False
+    ) -> None:
+        """Open a store, or make it.
+
+        Args:
+            root: Its folder.
+            reserve: The room that is kept back in it, unless nobody else needs it.
+            as_it_is: To look for damage only, when it can't be opened otherwise.
+
+        Raises:
+            OSError: The disk is full, or can't be written to.
+            DamagedStoreError: Its metadata is damaged, or that of a newer pachlocal.
+        """
+        self.database = Database(root / "pach.db", reserve, as_it_is=as_it_is)
         self.objects = ObjectStore(self.database, root / "chunks")
+        self.before_collection: list[Callable[[Transaction], None]] = []
         self.before_commit: list[Callable[[Transaction], None]] = []
+        self.tables: list[CheckedTable] = []
         self._open = threading.local()
-        with self.transaction() as tx:
-            repos.ensure_default_project(tx)
+        self._turns: Turns[tuple[RepoName, str]] = Turns()
+        if not as_it_is:
+            with self.transaction() as tx:
+                repos.ensure_default_project(tx)
+            topics.publish(self.database)
 
     @contextmanager
     def transaction(self, id_: str | None = None) -> Iterator[Transaction]:
@@ -86,12 +117,22 @@ class FileSystem:
         self._open.transaction = tx
         try:
             yield tx
-            fire_finished(tx)
-            propagate(tx)
-            for hook in self.before_commit:
-                hook(tx)
+            self._conclude(tx)
+            # On a real server branches follow in a transaction of its own, and so does what is
+            # computed from them: those commits are of another set than the ones that fired them.
+            last = tx
+            while (fired := fire_finished(last)) is not None:
+                tx.fired.append(fired.id)
+                self._open.transaction = last = fired
+                self._conclude(last)
         finally:
             self._open.transaction = outer
+
+    def _conclude(self, tx: Transaction) -> None:
+        """Make the commits downstream, and what the layers above make of them."""
+        propagate(tx)
+        for hook in self.before_commit:
+            hook(tx)
 
     def preview(
         self, change: Callable[[Transaction], _A], look: Callable[[Connection, _A], _B]
@@ -128,34 +169,65 @@ class FileSystem:
 
         Raises:
             NotFoundError: The repo or commit isn't there.
-            ConflictError: The commit has been finished, also in the meantime.
+            FailedPreconditionError: The commit has been finished, also in the meantime.
         """
-        with self.snapshot() as connection:
-            _target(connection, target, branch)  # a wrong target fails before any byte is sent
+        self._check(target, branch)  # a wrong one fails before any byte is sent
         with ObjectWriter(self.objects) as writer, Modification(writer) as modification:
             yield modification
             changes = modification.finish()
-            while not self._commit(writer, changes, target, branch):
-                pass  # another stream was quicker: apply the same changes to what it left
+            make = partial(self._make, writer, changes, target, branch)
+            place = (target.repo, target.id or branch)
+            if getattr(self._open, "transaction", None) is not None:
+                make(beside=False)
+            elif modification.is_small:
+                self._turns.let_pass(place)
+                make(beside=False)
+            else:  # others go on writing meanwhile, elsewhere
+                with self._turns.taken(place):
+                    if not any(make(beside=True) for _ in range(_ATTEMPTS)):
+                        make(beside=False)
 
-    def _commit(
-        self, writer: ObjectWriter, changes: Layers, target: CommitName, branch: str
+    def _check(self, target: CommitName, branch: str) -> None:
+        """Refuse what no modification can be made in; of a branch that is there one can."""
+        with self.database.glance() as connection:
+            found = branches.find(connection, BranchName(target.repo, target.id or branch))
+        if found is None:
+            with self.snapshot() as connection:
+                _target(connection, target, branch)
+
+    def _make(
+        self,
+        writer: ObjectWriter,
+        changes: Layers,
+        target: CommitName,
+        branch: str,
+        *,
+        beside: bool,
     ) -> bool:
-        """Make changes; False when the tree that they were applied to is no longer the newest."""
-        with self.snapshot() as connection:
-            base, _ = _target(connection, target, branch)
-            before = commits.base_root(connection, base)
-        after = changes.apply(writer, before)
+        """Make changes; False when the tree that they were applied to is no longer the newest.
+
+        Args:
+            writer: Has the new content.
+            changes: What is to change.
+            target: As for `modify`.
+            branch: The same.
+            beside: Whether they are applied before the transaction is opened, or in it, while
+                others wait.
+        """
+        made = None
+        if beside:
+            with self.snapshot() as connection:
+                found = _target(connection, target, branch)
+                before = found.root(connection)
+            made = found.change(writer, changes, before)
         writer.prepare()
         with self.transaction() as tx:
-            now, new_on = _target(tx.connection, target, branch)
-            if commits.base_root(tx.connection, now) != before:
+            found = _target(tx.connection, target, branch)
+            if made is None:
+                made = found.change(writer, changes, found.root(tx.connection))
+            elif not found.is_as_for(made, found.root(tx.connection)):
                 return False
-            commit = now if new_on is None else history.start(tx, new_on)
-            assert commit is not None  # noqa: S101 - the open commit that is written to
-            written = commits.set_root(tx, writer, commit, after)
-            if new_on is not None:
-                commits.finish(tx, writer, written)
+            found.write(tx, writer, made)
             writer.write_into(tx.connection)
         return True
 
@@ -178,13 +250,12 @@ class FileSystem:
 
         Raises:
             NotFoundError: The repo or commit isn't there.
-            ConflictError: The commit has been finished.
+            FailedPreconditionError: The commit has been finished.
         """
-        now, new_on = _target(tx.connection, target, branch)
-        after = changes.apply(objects, commits.base_root(tx.connection, now))
-        commit = now if new_on is None else history.start(tx, new_on)
-        assert commit is not None  # noqa: S101 - the open commit that is written to
-        return commits.finish(tx, objects, commits.set_root(tx, objects, commit, after))
+        found = _target(tx.connection, target, branch)
+        made = found.change(objects, changes, found.root(tx.connection))
+        written = commits.by_key(tx.connection, found.write(tx, objects, made))
+        return written if found.new_on is not None else commits.finish(tx, objects, written)
 
     def close(self) -> None:
         """Close the store's files."""
@@ -192,21 +263,73 @@ class FileSystem:
         self.database.close()
 
 
-def _target(
-    connection: Connection, target: CommitName, branch: str
-) -> tuple[CommitInfo | None, BranchName | None]:
-    """Find what a modification begins with, and the branch to start a commit on.
+class _Made(NamedTuple):
+    """What changes have made of a tree.
 
-    The branch is None when what it begins with is open, and written to itself.
+    Attributes:
+        base: The commit that it follows, by row.
+        before: The tree that they were applied to.
+        root: The tree with them.
+        flaw: Why it can't be laid out; None where that wasn't asked.
     """
-    repos.key(connection, target.repo)
+
+    base: int | None
+    before: Root
+    root: Root
+    flaw: str | None
+
+
+class _Target(NamedTuple):
+    """What a modification is made in.
+
+    Attributes:
+        base: The commit that it begins with, if there is one.
+        new_on: The branch to start a commit on; None when `base` is open, and written to itself.
+        branch: That branch's row, if it is there.
+    """
+
+    base: CommitInfo | None
+    new_on: BranchName | None = None
+    branch: int | None = None
+
+    def root(self, connection: Connection) -> Root:
+        """Return the files that it begins with."""
+        return commits.base_root(connection, self.base)
+
+    def change(self, objects: Objects, changes: Layers, before: Root) -> _Made:
+        """Apply changes to the files that it begins with."""
+        after = changes.apply(objects, before)
+        flaw = commits.flaw_of(objects, self.base, after) if self.new_on is not None else None
+        return _Made(self._base_key, before, after, flaw)
+
+    def is_as_for(self, made: _Made, before: Root) -> bool:
+        """Whether it begins with the commit and the files that changes have been applied to."""
+        return (self._base_key, before) == (made.base, made.before)
+
+    @property
+    def _base_key(self) -> int | None:
+        return self.base.key if self.base is not None else None
+
+    def write(self, tx: Transaction, objects: Objects, made: _Made) -> int:
+        """Write the files that it ends with; return the row of the commit that has them."""
+        if self.new_on is not None:
+            size = tree.size_of(objects, made.root)
+            content = commits.Content(made.root, size, made.flaw or "")
+            return history.add(tx, self.new_on, (self.branch, self.base), content)
+        assert self.base is not None  # noqa: S101 - the open commit that is written to
+        return commits.set_root(tx, objects, self.base, made.root).key
+
+
+def _target(connection: Connection, target: CommitName, branch: str) -> _Target:
+    """Find what a modification is made in."""
     name = BranchName(target.repo, target.id or branch)
-    key = branches.find(connection, name)
-    if key is None and resolve.is_commit(name.name):
-        commit = resolve.resolve(connection, target)
-        commits.check_open(commit)
-        return commit, None
-    head = branches.head(connection, key) if key is not None else None
+    found, head = branches.find_with_head(connection, name)
+    if found is None:
+        repos.key(connection, target.repo)
+        if resolve.is_commit(name.name):
+            commit = resolve.resolve(connection, target)
+            commits.check_open(commit)
+            return _Target(commit)
     if head is not None and head.finished is None:
-        return head, None
-    return head, name
+        return _Target(head)
+    return _Target(head, name, found)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from pachlocal.pfs import branches, commits, content, history, repos, resolve, tree
-from pachlocal.pfs.changes import Changes
-from pachlocal.pfs.content import Content, ContentWriter, Immediate
-from pachlocal.pfs.entries import Entry, Root
+from pachlocal.pfs.files import resolve
 from pachlocal.pfs.filesystem import FileSystem
-from pachlocal.pfs.names import BranchName, CommitName, RepoName
-from pachlocal.pfs.records import BranchInfo, CommitInfo
+from pachlocal.pfs.history import branches, commits, history, repos
+from pachlocal.pfs.history.names import BranchName, CommitName, RepoName
+from pachlocal.pfs.history.records import BranchInfo, CommitInfo
+from pachlocal.pfs.tree import content, tree
+from pachlocal.pfs.tree.changes import Changes
+from pachlocal.pfs.tree.content import Content, ContentWriter, Immediate
+from pachlocal.pfs.tree.entries import Entry, Root
 from pachlocal.storage.objects import hash_of
 
 

@@ -17,12 +17,13 @@ from pfs_builders import (
     start_commit,
 )
 
-from pachlocal.errors import ConflictError, InvalidArgumentError, NotFoundError
-from pachlocal.pfs import commits, history, resolve
+from pachlocal.errors import FailedPreconditionError, InvalidArgumentError, NotFoundError
+from pachlocal.pfs.files import resolve
 from pachlocal.pfs.filesystem import FileSystem
-from pachlocal.pfs.history import Filter
-from pachlocal.pfs.names import CommitName, new_id
-from pachlocal.pfs.records import OriginKind
+from pachlocal.pfs.history import commits, history
+from pachlocal.pfs.history.history import Filter
+from pachlocal.pfs.history.names import CommitName, new_id
+from pachlocal.pfs.history.records import OriginKind
 
 DATA = branch("data")
 
@@ -144,7 +145,9 @@ def test_an_open_commit_is_written_to_by_its_id(files: FileSystem) -> None:
 def test_a_finished_commit_is_not_written_to(files: FileSystem) -> None:
     commit = make_commit(files, DATA)
     with (
-        pytest.raises(ConflictError, match=f"^commit {commit.name} has already finished$"),
+        pytest.raises(
+            FailedPreconditionError, match=f"^commit {commit.name} has already finished$"
+        ),
         files.modify(commit.name),
     ):
         pytest.fail("the block must not be entered")
@@ -153,7 +156,7 @@ def test_a_finished_commit_is_not_written_to(files: FileSystem) -> None:
 def test_a_commit_that_is_finished_meanwhile_is_not_written_to(files: FileSystem) -> None:
     commit = start_commit(files, DATA)
     with (
-        pytest.raises(ConflictError, match="has already finished"),
+        pytest.raises(FailedPreconditionError, match="has already finished"),
         files.modify(commit.name),
     ):
         finish_commit(files, commit)
@@ -162,13 +165,17 @@ def test_a_commit_that_is_finished_meanwhile_is_not_written_to(files: FileSystem
 
 def test_a_commit_is_finished_once(files: FileSystem) -> None:
     commit = finish_commit(files, start_commit(files, DATA))
-    with pytest.raises(ConflictError, match=f"^commit {commit.name} has already finished$"):
+    with pytest.raises(
+        FailedPreconditionError, match=f"^commit {commit.name} has already finished$"
+    ):
         finish_commit(files, commit)
 
 
 def test_no_commit_starts_on_an_open_one(files: FileSystem) -> None:
     parent = start_commit(files, DATA)
-    with pytest.raises(ConflictError, match=f"^parent commit {parent.name} has not been finished$"):
+    with pytest.raises(
+        FailedPreconditionError, match=f"^parent commit {parent.name} has not been finished$"
+    ):
         start_commit(files, DATA)
 
 
@@ -193,7 +200,7 @@ def test_a_transaction_makes_one_commit_in_a_repo(files: FileSystem) -> None:
             history.start(tx, DATA)
             history.start(tx, branch("data", "dev"))
 
-    with pytest.raises(ConflictError, match=r"^inconsistent dependencies"):
+    with pytest.raises(FailedPreconditionError, match=r"^inconsistent dependencies"):
         start_two()
     with files.snapshot() as connection:
         assert list(history.list_commits(connection, repo("data"), Filter())) == []
@@ -204,14 +211,14 @@ def test_a_transaction_makes_one_commit_in_a_repo(files: FileSystem) -> None:
 
 def test_a_path_that_is_file_and_folder_is_an_error_of_the_commit(files: FileSystem) -> None:
     commit = make_commit(files, DATA, {"/a": b"1", "/a/b": b"2"})
-    assert commit.error == "file / directory path collision (/a)"
+    assert commit.error == "file / directory path collision (/a/b)"
     assert commit.finished is not None
 
 
 def test_a_collision_with_older_files_is_found_too(files: FileSystem) -> None:
     make_commit(files, DATA, {"/a/b": b"1", "/c": b"1"})
-    assert make_commit(files, DATA, {"/a": b"2"}).error.endswith("collision (/a)")
-    assert make_commit(files, DATA, {"/c/d/e": b"2"}).error.endswith("collision (/c)")
+    assert make_commit(files, DATA, {"/a": b"2"}).error.endswith("collision (/a/b)")
+    assert make_commit(files, DATA, {"/c/d/e": b"2"}).error.endswith("collision (/c/d/e)")
     assert make_commit(files, DATA, {"/d": b"2"}).error == ""
 
 
@@ -390,6 +397,6 @@ def test_a_failed_transaction_leaves_no_trace(files: FileSystem) -> None:
         with files.transaction() as tx:
             commits.check_open(commits.finish(tx, files.objects, commit))
 
-    with pytest.raises(ConflictError):
+    with pytest.raises(FailedPreconditionError):
         finish_and_fail()
     assert find(files, commit.name).finished is None

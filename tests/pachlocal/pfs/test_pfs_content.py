@@ -9,8 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pfs_builders import MemoryObjects, make_content
 
-from pachlocal.pfs.content import Content, ContentWriter, chunks_of, concatenate, pour, read
-from pachlocal.pfs.cutting import MAX_CHUNK, MIN_CHUNK
+from pachlocal.pfs.tree.chunking import MAX_CHUNK, MIN_CHUNK
+from pachlocal.pfs.tree.content import Content, ContentWriter, chunks_of, concatenate, pour, read
 
 MIB = 1024 * 1024
 # Random bytes of a known seed: content-defined cuts need content, and tests need to be repeatable.

@@ -3,12 +3,12 @@ from __future__ import annotations
 import pytest
 from pfs_builders import branch, head, make_commit, make_repos
 
-from pachlocal.errors import ConflictError, InvalidArgumentError, NotFoundError
-from pachlocal.pfs import content
-from pachlocal.pfs import files as reading
+from pachlocal.errors import FailedPreconditionError, InvalidArgumentError, NotFoundError
+from pachlocal.pfs.files import files as reading
 from pachlocal.pfs.filesystem import FileSystem
-from pachlocal.pfs.names import CommitName
-from pachlocal.pfs.records import CommitInfo
+from pachlocal.pfs.history.names import CommitName
+from pachlocal.pfs.history.records import CommitInfo
+from pachlocal.pfs.tree import content
 
 DATA = branch("data")
 FILES = {"/a.csv": b"1,2", "/dir/x": b"x", "/dir/sub/y": b"yy", "/dir.txt": b"t", "/e": b""}
@@ -99,8 +99,12 @@ def test_a_file_is_read_from_an_offset(files: FileSystem, commit: CommitInfo) ->
 def test_what_is_not_one_file_is_not_read(files: FileSystem, commit: CommitInfo) -> None:
     for pattern, kind, text in (
         ("/none", NotFoundError, missing(commit, "/none")),
-        ("/*", ConflictError, "matched multiple files. Use GetFileTAR instead"),
-        ("/dir", ConflictError, "cannot get directory or non-regular file. Use GetFileTAR instead"),
+        ("/*", FailedPreconditionError, "matched multiple files. Use GetFileTAR instead"),
+        (
+            "/dir",
+            FailedPreconditionError,
+            "cannot get directory or non-regular file. Use GetFileTAR instead",
+        ),
     ):
         with pytest.raises(kind) as caught:
             reading.find_file(files.objects, commit, pattern)

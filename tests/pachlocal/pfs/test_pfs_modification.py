@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from pfs_builders import MemoryObjects, contents_of, make_tree
 
 from pachlocal.errors import InvalidArgumentError, NotFoundError
-from pachlocal.pfs import paths, tree
-from pachlocal.pfs.entries import Root
-from pachlocal.pfs.modification import Modification
+from pachlocal.pfs.files.modification import Modification
+from pachlocal.pfs.tree import paths, tree
+from pachlocal.pfs.tree.entries import Root
 
 FILES = st.sampled_from(["/a", "/a/b", "/a/b/c", "/a/d", "/a.b", "/e/f", "//e//f", "g", "g/"])
 FOLDERS = st.sampled_from(["/", "/a/", "/a/b/", "/e/", "e/", "/none/"])
@@ -156,7 +156,7 @@ def test_changes_that_go_to_disk_come_to_the_same(monkeypatch: pytest.MonkeyPatc
     objects = MemoryObjects()
 
     def make(most: int) -> Root:
-        monkeypatch.setattr("pachlocal.pfs.modification._MOST_CHANGES", most)
+        monkeypatch.setattr("pachlocal.pfs.files.modification._MOST_CHANGES", most)
         with Modification(objects) as modification:
             for number in range(40):
                 modification.add(f"/f{number % 7}/n{number % 5}", b"%d," % number)

@@ -17,10 +17,10 @@ from pachlocal.errors import (
     InvalidArgumentError,
     NotFoundError,
 )
-from pachlocal.pfs import commits, repos
 from pachlocal.pfs.filesystem import FileSystem
-from pachlocal.pfs.names import RepoName
-from pachlocal.pfs.records import RepoInfo
+from pachlocal.pfs.history import commits, repos
+from pachlocal.pfs.history.names import RepoName
+from pachlocal.pfs.history.records import RepoInfo
 
 
 def create(files: FileSystem, name: RepoName, description: str = "", *, update: bool) -> None:
@@ -69,10 +69,10 @@ def test_a_repo_needs_its_project_and_a_system_repo_its_user_repo(files: FileSys
         create(files, repo("iris", "meta"), update=False)
 
 
-def test_repos_are_listed_newest_first_by_type(files: FileSystem) -> None:
-    make_repos(files, "a", "b")
+def test_repos_are_listed_by_name_and_type(files: FileSystem) -> None:
+    make_repos(files, "b", "a")
     create(files, repo("a", "meta"), update=False)
-    assert names(files) == ["default/b", "default/a"]
+    assert names(files) == ["default/a", "default/b"]
     assert names(files, "meta") == ["default/a.meta"]
     assert len(names(files, "")) == 3
 
@@ -114,27 +114,30 @@ def test_deleting_a_user_repo_deletes_its_siblings_and_its_data(files: FileSyste
 def test_a_repo_that_others_are_computed_from_is_deleted_by_force_only(files: FileSystem) -> None:
     make_repos(files, "a", "b")
     make_branch(files, branch("b"), branch("a"))
-    with pytest.raises(FailedPreconditionError, match="direct provenance of default/b@master"):
+    with pytest.raises(FailedPreconditionError, match=r"direct provenance of \[default/b@master]"):
         delete(files, repo("a"))
-    assert names(files) == ["default/b", "default/a"]
+    assert names(files) == ["default/a", "default/b"]
     assert delete(files, repo("a"), force=True)
     make_commit(files, branch("b"))  # it depends on nothing now
 
 
-def test_a_project_with_repos_is_deleted_by_force_only(files: FileSystem) -> None:
+def test_a_project_with_repos_is_not_deleted(files: FileSystem) -> None:
     with files.transaction() as tx:
         repos.create_project(tx, "lab", "", update=False)
         repos.create_repo(tx, RepoName("lab", "iris"), update=False)
 
-    def delete_project(*, force: bool) -> None:
+    def delete_project() -> None:
         with files.transaction() as tx:
-            repos.delete_project(tx, "lab", force=force)
+            repos.delete_project(tx, "lab")
 
-    with pytest.raises(FailedPreconditionError, match=r'cannot delete project "lab".*still exists'):
-        delete_project(force=False)
-    delete_project(force=True)
+    with pytest.raises(
+        FailedPreconditionError, match=r'cannot delete project "lab": repo lab/iris still exists'
+    ):
+        delete_project()
+    assert delete(files, RepoName("lab", "iris"))
+    delete_project()
     with pytest.raises(NotFoundError, match=r'^project "lab" not found$'):
-        delete_project(force=True)
+        delete_project()
     assert names(files) == []
 
 
@@ -143,6 +146,8 @@ def test_a_project_exists_once(files: FileSystem) -> None:
         with files.transaction() as tx:
             repos.create_project(tx, "lab", "mine", update=update)
 
+    with pytest.raises(NotFoundError, match=r'^project "lab" not found$'):
+        create_project(update=True)
     create_project(update=False)
     with pytest.raises(AlreadyExistsError, match=r"^project lab already exists$"):
         create_project(update=False)

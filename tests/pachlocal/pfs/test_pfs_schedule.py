@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pachlocal.errors import InvalidArgumentError
-from pachlocal.pfs.schedule import format_time, parse, parse_time
+from pachlocal.pfs.history.schedule import SECOND, between, format_time, parse, parse_time
 
 LEAP = "2024-02-28T23:59:30Z"
 
@@ -39,7 +41,6 @@ def next_of(spec: str, after: str, number: int = 1) -> list[str]:
         (" @every  1h30m ", ["2024-02-29T01:29:30Z", "2024-02-29T02:59:30Z"]),
         ("@every 1.5m", ["2024-02-29T00:01:00Z", "2024-02-29T00:02:30Z"]),
         ("@every 1ms", ["2024-02-28T23:59:31Z", "2024-02-28T23:59:32Z"]),  # a second at least
-        ("TZ=Asia/Tokyo 0 9 * * *", ["2024-02-29T00:00:00Z", "2024-03-01T00:00:00Z"]),
     ],
 )
 def test_the_next_times(spec: str, expected: list[str]) -> None:
@@ -56,16 +57,19 @@ def test_every_is_on_full_seconds() -> None:
     )
 
 
-def test_never() -> None:
-    assert parse("@never").next(0) is None
+@pytest.mark.parametrize(
+    "spec", ["@never", "0 0 30 2 *", "0 0 31 2,4,6,9,11 *", "0 0 31 2 */3"], ids=str
+)
+def test_never(spec: str) -> None:
+    assert parse(spec).next(0) is None
 
 
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("", "has 0 fields, a cron expression has 5"),
-        ("* * * *", "has 4 fields, a cron expression has 5"),
-        ("0 * * * * *", "has 6 fields, a cron expression has 5"),
+        ("", "Empty spec string"),
+        ("* * * *", "Expected exactly 5 fields, found 4: "),
+        ("0 * * * * *", "Expected exactly 5 fields, found 6: "),
         ("61 * * * *", "bad minute"),
         ("* 24 * * *", "bad hour"),
         ("* * 32 * *", "bad day-of-month"),
@@ -75,13 +79,11 @@ def test_never() -> None:
         ("* * * * fry", "bad day-of-week"),
         ("10-5 * * * *", "bad minute"),
         ("*/0 * * * *", "bad minute"),
-        ("0 0 30 2 *", "bad day-of-month"),
         ("@sometimes", "@sometimes is unknown; there are @hourly, .* @every 10s and @never"),
         ("@every", "@every is unknown"),
-        ("@every 10", "'10' is not a duration such as 90s or 1h30m"),
-        ("@every -10s", "'-10s' is not a duration"),
-        ("TZ=Mars/Base 0 0 * * *", "time zone 'Mars/Base' is unknown"),
-        ("TZ=../../etc 0 0 * * *", "time zone '../../etc' is unknown"),
+        ("@every 10", '"10" is not a duration such as 30s, 10m or 1h30m'),
+        ("@every -10s", '"-10s" is not a duration'),
+        ("TZ=Asia/Tokyo 0 9 * * *", "Expected exactly 5 fields, found 6: "),
     ],
 )
 def test_what_is_no_schedule(spec: str, message: str) -> None:
@@ -106,3 +108,64 @@ def test_times(text: str, expected: int) -> None:
 def test_what_is_no_time(text: str) -> None:
     with pytest.raises(InvalidArgumentError, match="is not a time such as"):
         parse_time(text)
+
+
+@pytest.mark.timeout(5)
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "@every " + "9" * 400 + "h",
+        "@every 99999999h",
+        "@every " + "1h" * 100_000,
+        "0 0 * * " + "0," * 500_000 + "1",
+        f"*/{'9' * 5000} * * * *",
+        "1 " * 1_000_000,
+    ],
+    ids=lambda spec: spec[:25],
+)
+def test_what_can_never_be_due_is_refused_in_a_sentence(spec: str) -> None:
+    with pytest.raises(InvalidArgumentError) as caught:
+        parse(spec)
+    assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "0 0 29 2 */7",
+        "59 23 29 2 0-6/6",
+        "0 0 30 2 0",
+        "@every 1ns",
+    ],
+)
+def test_what_is_seldom_due_is_found(spec: str) -> None:
+    rule = parse(spec)
+    for time in ("0001-01-01T00:00:00Z", "1900-03-01T00:00:00Z", LEAP, "9999-12-31T23:59:59Z"):
+        rule.next(parse_time(time))
+
+
+def test_nothing_is_due_after_the_end_of_time() -> None:
+    assert parse("* * * * *").next(parse_time("9999-12-31T23:59:30Z")) is None
+
+
+RULES = st.sampled_from(
+    [
+        "* * * * *",
+        "*/7 3 * * *",
+        "0 0 29 2 *",
+        "@every 1s",
+        "@every 1h30m",
+    ]
+)
+
+
+@settings(deadline=None, max_examples=50)
+@given(spec=RULES, after=st.integers(0, 10**9), size=st.integers(0, 10**6), most=st.integers(1, 9))
+def test_of_many_times_the_last_come(spec: str, after: int, size: int, most: int) -> None:
+    rule, start, until = parse(spec), after * SECOND, (after + size % 20_000) * SECOND
+    every, due = [], rule.next(start)
+    while due is not None and due <= until:
+        every.append(due)
+        due = rule.next(due)
+    assert list(between(rule, start, until, most)) == every[-most:]

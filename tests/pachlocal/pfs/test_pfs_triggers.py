@@ -3,12 +3,12 @@ from __future__ import annotations
 import pytest
 from pfs_builders import finish_commit, head, make_branch, make_commit, start_commit
 
-from pachlocal.errors import InvalidArgumentError
-from pachlocal.pfs import branches, commits, firing, repos, triggers
+from pachlocal.errors import InvalidArgumentError, NotFoundError
 from pachlocal.pfs.filesystem import FileSystem
-from pachlocal.pfs.names import BranchName, RepoName
-from pachlocal.pfs.schedule import parse_time
-from pachlocal.pfs.triggers import Trigger
+from pachlocal.pfs.history import branches, commits, repos, trigger_firing, triggers
+from pachlocal.pfs.history.names import BranchName, RepoName
+from pachlocal.pfs.history.schedule import parse_time
+from pachlocal.pfs.history.triggers import Trigger
 
 DATA = RepoName("default", "data")
 MASTER, STAGING, LATE = (BranchName(DATA, name) for name in ("master", "staging", "late"))
@@ -23,8 +23,12 @@ def _data(files: FileSystem) -> None:
 
 
 def attach(files: FileSystem, trigger: Trigger, to: BranchName = MASTER) -> None:
+    """Give a branch a trigger, on a branch that is made if need be."""
     with files.transaction() as tx:
-        firing.attach(tx, to, trigger)
+        source = BranchName(to.repo, trigger.branch)
+        if trigger.branch.isalnum() and branches.find(tx.connection, source) is None:
+            branches.create(tx, source)
+        trigger_firing.attach(tx, to, trigger)
 
 
 def follows(files: FileSystem, branch: BranchName = MASTER, source: BranchName = STAGING) -> bool:
@@ -146,7 +150,7 @@ def test_a_chain_goes_as_far_as_it_fires(files: FileSystem) -> None:
     assert (follows(files), follows(files, LATE)) == (True, True)
 
 
-def test_what_is_downstream_gets_a_commit_in_the_same_set(files: FileSystem) -> None:
+def test_what_is_downstream_gets_a_commit_in_a_set_of_its_own(files: FileSystem) -> None:
     attach(files, Trigger("staging", commits=2))
     make_branch(files, OUT, MASTER)
     before = head(files, OUT)
@@ -154,7 +158,8 @@ def test_what_is_downstream_gets_a_commit_in_the_same_set(files: FileSystem) -> 
     assert head(files, OUT) == before
     made = make_commit(files, STAGING)
     after = head(files, OUT)
-    assert (after.name.id, after.provenance) == (made.name.id, (made.name,))
+    assert after.name.id not in (before.name.id, made.name.id)
+    assert after.provenance == (made.name,)
 
 
 def test_the_clock_moves_the_branch_and_what_is_downstream(files: FileSystem) -> None:
@@ -166,7 +171,7 @@ def test_the_clock_moves_the_branch_and_what_is_downstream(files: FileSystem) ->
     before = head(files, OUT)
     with files.transaction() as tx:
         key = branches.key_of(tx.connection, MASTER)
-        firing.fire_by_clock(tx, key, 5)
+        trigger_firing.fire_by_clock(tx, key, 5)
     assert (follows(files), head(files, OUT).provenance) == (True, (made.name,))
     assert head(files, OUT).parent == before.name
     with files.snapshot() as connection:
@@ -180,6 +185,14 @@ def test_a_branch_with_provenance_loses_its_trigger_and_gets_none(files: FileSys
         assert branches.inspect(connection, MASTER).trigger is None
     with pytest.raises(InvalidArgumentError, match="cannot have both provenance and a trigger"):
         attach(files, Trigger("staging", commits=1))
+
+
+def test_the_branch_that_is_followed_must_be_there(files: FileSystem) -> None:
+    with (
+        pytest.raises(NotFoundError, match='updating branch trigger: branch "staging" not found'),
+        files.transaction() as tx,
+    ):
+        trigger_firing.attach(tx, MASTER, Trigger("staging", commits=1))
 
 
 @pytest.mark.parametrize(

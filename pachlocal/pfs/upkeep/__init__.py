@@ -1,0 +1,1 @@
+"""Maintenance of a store: finding damage (`check`), collecting garbage (`collection`)."""
