@@ -5,24 +5,35 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pachlocal.pfs import content, history, repos, resolve, tree
+from pachlocal.pfs.files import resolve
 from pachlocal.pfs.filesystem import FileSystem
-from pachlocal.pfs.names import BranchName, CommitName, RepoName
-from pachlocal.pfs.records import CommitInfo
-from pachlocal.pps import datum_store, jobs, logs, pipelines
-from pachlocal.pps.datum_store import DatumInfo
-from pachlocal.pps.jobs import JobInfo
-from pachlocal.pps.logs import LogFilter, LogLine, LogWriter
-from pachlocal.pps.pipelines import PipelineInfo
-from pachlocal.pps.scheduler import Scheduler
-from pachlocal.pps.states import JobState
-from pachlocal.runtime.contract import Invocation, Outcome, WorkerSpec
-from pachlocal.storage.news import News
+from pachlocal.pfs.history import history, repos
+from pachlocal.pfs.history.names import BranchName, CommitName, RepoName
+from pachlocal.pfs.history.records import CommitInfo
+from pachlocal.pfs.tree import content, tree
+from pachlocal.pps.run.scheduler import Scheduler
+from pachlocal.pps.spec.states import JobState
+from pachlocal.pps.tables import datum_store, jobs, log_reading, pipelines
+from pachlocal.pps.tables.datum_store import DatumInfo
+from pachlocal.pps.tables.jobs import JobInfo
+from pachlocal.pps.tables.log_reading import LogFilter, LogPosition
+from pachlocal.pps.tables.logs import LogLine, LogWriter
+from pachlocal.pps.tables.pipelines import PipelineInfo
+from pachlocal.runtime.contract import (
+    CodeSource,
+    Invocation,
+    Outcome,
+    Resources,
+    StopToken,
+    WorkerSpec,
+    untold,
+)
+from pachlocal.storage.change_notifier import ChangeNotifier
 
 DEADLINE_S = 30  # how long a job may take before a test gives up
 
@@ -92,13 +103,20 @@ def fail(_: Run) -> int:
 class FakeWorker:
     """Runs programs of a fake runtime."""
 
+    uid = None
+
     def __init__(self, runtime: FakeRuntime, name: str, pfs: Path) -> None:
         self.pfs = pfs
         self._runtime = runtime
         self._name = name
         self._run: Run | None = None
 
-    def run(self, invocation: Invocation, on_line: Callable[[str], None]) -> Outcome:
+    def run(
+        self,
+        invocation: Invocation,
+        on_line: Callable[[str], None],
+        stop: StopToken | None = None,
+    ) -> Outcome:
         changed = self._runtime.changed
         run = Run(self.pfs, invocation, on_line, self._name, changed)
         with changed:
@@ -106,12 +124,19 @@ class FakeWorker:
             self._runtime.runs.append(run)
             changed.notify_all()
         try:
-            code = self._runtime.programs[invocation.cmd[0]](run)
+            with (stop or StopToken()).telling(self.kill):
+                code = self._runtime.programs[invocation.cmd[0]](run)
             return Outcome(code or 0)
         except KilledError:
             return Outcome(137, "the command was killed")
         finally:
             self._run = None
+
+    def hand_over(self) -> None:
+        pass
+
+    def place_of(self, path: str) -> Path | None:
+        return self._runtime.place_of(path)
 
     def kill(self) -> None:
         with self._runtime.changed:
@@ -133,6 +158,8 @@ class FakeRuntime:
         runs: All runs, in the order in which they began.
         opened: What workers were made for, in that order.
         changed: Notified when a run begins or is killed, and by tests.
+        source: Where the code of all images is.
+        place_of: Where on this machine is what commands see outside `/pfs`.
     """
 
     root: Path
@@ -141,12 +168,26 @@ class FakeRuntime:
     opened: list[WorkerSpec] = field(default_factory=list)
     changed: threading.Condition = field(default_factory=threading.Condition)
     open_flags: set[str] = field(default_factory=set)
+    source: CodeSource | None = None
+    place_of: Callable[[str], Path | None] = field(default=lambda _: None)
 
     def describe(self) -> str:
         return "Python functions"
 
-    def prepare(self, image: str, given_up: Callable[[], bool]) -> None:
-        pass
+    def prepare(
+        self,
+        image: str,
+        given_up: Callable[[], bool],
+        tell: Callable[[str], None] = untold,
+        code: Path | None = None,
+    ) -> bool:
+        return True
+
+    def code_of(self, image: str) -> CodeSource | None:
+        return self.source
+
+    def remark(self, image: str, words: Iterable[str], limits: Resources) -> str:
+        return ""
 
     def open_worker(self, spec: WorkerSpec) -> FakeWorker:
         pfs = self.root / spec.name
@@ -308,10 +349,18 @@ class World:
         with self.files.snapshot() as connection:
             return list(datum_store.list_datums(connection, job))
 
-    def log(self, wanted: LogFilter) -> list[LogLine]:
+    def log(self, wanted: LogFilter, last: int = 0) -> list[LogLine]:
+        """Read the lines of a log, as `logs --tail` does if it is only the last ones."""
         self.logs.flush()
+        found: list[LogLine] = []
         with self.files.snapshot() as connection:
-            return list(logs.read(connection, wanted))
+            place = log_reading.tail(connection, wanted, last) if last else LogPosition()
+            while True:
+                lines, place = log_reading.read(connection, wanted, place)
+                if not lines:
+                    return found
+                for line in lines:
+                    found += (line._replace(message=it) for it in line.message.split("\n"))
 
     def wait_for_line(self, text: str, wanted: LogFilter) -> str:
         """Wait until a line with a text is stored, which is soon after it was written."""
@@ -324,13 +373,13 @@ class World:
         self.wait_until(look, self.files.database.progress)
         return found[0]
 
-    def wait_until(self, found: Callable[[], bool], news: News | None = None) -> None:
-        news = news or self.files.database.news
+    def wait_until(self, found: Callable[[], bool], notifier: ChangeNotifier | None = None) -> None:
+        notifier = notifier or self.files.database.notifier
         deadline = time.monotonic() + DEADLINE_S
         while True:
-            seen = news.version
+            seen = notifier.version
             if found():
                 return
             left = deadline - time.monotonic()
             assert left > 0, "nothing happened"
-            news.wait(seen, left)
+            notifier.wait(seen, left)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import errno
+import itertools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,32 +10,34 @@ from typing import Any
 import pytest
 from pps_world import DEADLINE_S, KilledError, Run, World, copy, make_spec, pfs_input
 
-from pachlocal.errors import ConflictError
+from pachlocal.errors import FailedPreconditionError, InfrastructureError
 from pachlocal.pfs.filesystem import FileSystem
-from pachlocal.pps.batching import Desk
-from pachlocal.pps.jobs import JobInfo
-from pachlocal.pps.layout import Layout
-from pachlocal.pps.logs import LogFilter, LogWriter
-from pachlocal.pps.scheduler import Scheduler
-from pachlocal.pps.states import DatumState, JobState
+from pachlocal.pps.run import pipeline_health
+from pachlocal.pps.run.scheduler import Scheduler
+from pachlocal.pps.spec.states import DatumState, JobState
+from pachlocal.pps.tables.jobs import JobInfo
+from pachlocal.pps.tables.log_reading import LogFilter
+from pachlocal.pps.tables.logs import LogWriter
+from pachlocal.pps.worker.batching import DatumSource
+from pachlocal.pps.worker.layout.reusing import ReusingLayout
 
 
-class FakeDoor:
+class FakeDatumServer:
     """Desks by port number."""
 
     def __init__(self) -> None:
-        self.desks: dict[int, Desk] = {}
+        self.sources: dict[int, DatumSource] = {}
         self.opened = 0
 
     @contextmanager
-    def open(self, desk: Desk) -> Iterator[int]:
+    def open(self, source: DatumSource, uid: int | None) -> Iterator[int]:
         self.opened += 1
         port = self.opened
-        self.desks[port] = desk
+        self.sources[port] = source
         try:
             yield port
         finally:
-            del self.desks[port]
+            del self.sources[port]
 
 
 class Caller:
@@ -60,18 +62,18 @@ class BatchWorld(World):
     """A store whose programs can ask for datums."""
 
     def _open(self) -> None:
-        self.door = FakeDoor()
+        self.datum_server = FakeDatumServer()
         self.files = FileSystem(self._root)
         self.logs = LogWriter(self.files.database)
-        self.scheduler = Scheduler(self.files, self.runtime, self.logs, self.door)
+        self.scheduler = Scheduler(self.files, self.runtime, self.logs, self.datum_server)
         self.scheduler.start({})
 
     def ask(self, run: Run, error: str = "") -> dict[str, str]:
         """Call for the next datum as a program does."""
         port = int(run.invocation.env["PPS_WORKER_GRPC_PORT"])
         try:
-            lines = self.door.desks[port].next_datum(error, Caller(run))
-        except ConflictError:
+            lines = self.datum_server.sources[port].next_datum(error, Caller(run))
+        except FailedPreconditionError:
             raise KilledError from None
         return dict(line.split("=", 1) for line in lines)
 
@@ -82,6 +84,7 @@ class BatchWorld(World):
         transform = {"datum_batching": True, **more.pop("transform", {})}
         spec = make_spec("p", pfs_input("data"), "batch", transform=transform, **more)
         self.create(spec)
+        self.wait("p")  # a job that runs ahead of it would give its workers back after a datum
         self.put("data", {f"/{number}": str(number).encode() for number in range(count)})
         return self.wait("p")
 
@@ -118,7 +121,7 @@ def test_a_program_is_started_once_and_works_on_one_datum_after_the_other(
         datum.id.hex() for datum in batch.datums(job)
     ]
     assert "PACH_DATUM_ID" not in batch.runtime.runs[0].invocation.env
-    assert batch.door.desks == {}
+    assert batch.datum_server.sources == {}
 
 
 def test_a_file_that_a_program_has_open_stays_as_it_was(batch: BatchWorld) -> None:
@@ -256,8 +259,8 @@ def test_a_datum_is_kept_for_a_call_that_comes_after_one_that_hung_up(batch: Bat
     def program(run: Run) -> None:
         port = int(run.invocation.env["PPS_WORKER_GRPC_PORT"])
         while True:
-            with pytest.raises(ConflictError):
-                batch.door.desks[port].next_datum("", Gone(run))
+            with pytest.raises(FailedPreconditionError):
+                batch.datum_server.sources[port].next_datum("", Gone(run))
             found.append(batch.ask(run)["data"])
             copy(run)
 
@@ -271,9 +274,9 @@ def test_a_second_call_is_refused_while_one_waits(
 ) -> None:
     refused = []
     answered, waiting, going_on = threading.Event(), threading.Event(), threading.Event()
-    lay_out = Layout.lay_out
+    lay_out = ReusingLayout.lay_out
 
-    def slowly(layout: Layout, *arguments: Any) -> int:
+    def slowly(layout: ReusingLayout, *arguments: Any) -> int:
         if answered.is_set():
             waiting.set()
             assert going_on.wait(DEADLINE_S)
@@ -287,29 +290,29 @@ def test_a_second_call_is_refused_while_one_waits(
         first.start()
         assert waiting.wait(DEADLINE_S)
         port = int(run.invocation.env["PPS_WORKER_GRPC_PORT"])
-        with pytest.raises(ConflictError) as error:
-            batch.door.desks[port].next_datum("", Caller(run))
+        with pytest.raises(FailedPreconditionError) as error:
+            batch.datum_server.sources[port].next_datum("", Caller(run))
         refused.append(str(error.value))
         going_on.set()
         first.join()
         copy(run)
         batch.ask(run)
 
-    monkeypatch.setattr(Layout, "lay_out", slowly)
+    monkeypatch.setattr(ReusingLayout, "lay_out", slowly)
     job = batch.run(program, 2)
     assert refused == ["another call for the next datum is waiting"]
     assert batch.counts(job) == {"total": 2, "processed": 2}
 
 
-def test_what_goes_wrong_in_a_programs_call_fails_the_job(
+def test_a_mistake_in_a_programs_call_fails_the_job(
     batch: BatchWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lay_out, laid = Layout.lay_out, []
+    lay_out, laid = ReusingLayout.lay_out, []
 
-    def failing(layout: Layout, *arguments: Any) -> int:
+    def failing(layout: ReusingLayout, *arguments: Any) -> int:
         laid.append(1)
         if len(laid) == 2:
-            raise OSError(errno.ENOSPC, "No space left on device")
+            raise ValueError("a mistake")
         return lay_out(layout, *arguments)
 
     def program(run: Run) -> None:
@@ -317,13 +320,33 @@ def test_what_goes_wrong_in_a_programs_call_fails_the_job(
             batch.ask(run)
             copy(run)
 
-    monkeypatch.setattr(Layout, "lay_out", failing)
+    monkeypatch.setattr(ReusingLayout, "lay_out", failing)
     job = batch.run(program, 3)
-    assert (job.state, job.reason) == (
-        JobState.FAILURE,
-        "[Errno 28] No space left on device",
-    )
-    assert batch.door.desks == {}
+    assert job.state is JobState.FAILURE
+    assert job.reason == "internal error: ValueError('a mistake')"
+    assert batch.datum_server.sources == {}
+
+
+@pytest.mark.parametrize("asked", [0, 1, 2])
+def test_a_machine_that_fails_a_program_costs_no_try(
+    batch: BatchWorld, monkeypatch: pytest.MonkeyPatch, asked: int
+) -> None:
+    monkeypatch.setattr(pipeline_health, "_PAUSES_S", (0.0,))
+    failures = [2]
+
+    def program(run: Run) -> None:
+        for count in itertools.count():
+            if failures[0] and count == asked:
+                failures[0] -= 1
+                raise InfrastructureError("its container was ended")
+            batch.ask(run)
+            copy(run)
+
+    job = batch.run(program, 5)
+    assert (job.state, job.reason) == (JobState.SUCCESS, "")
+    assert batch.counts(job) == {"total": 5, "processed": 5}
+    assert {datum.attempts for datum in batch.datums(job)} == {1}
+    assert batch.datum_server.sources == {}
 
 
 def test_a_job_that_is_stopped_ends_the_program(batch: BatchWorld) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from pps_world import Run, World, copy, make_spec, pfs_input, repo
 
-from pachlocal.pfs import commits, history
-from pachlocal.pfs.names import BranchName
-from pachlocal.pps import jobs
-from pachlocal.pps.jobs import JobInfo
-from pachlocal.pps.states import JobState
+from pachlocal.pfs.history import commits, history
+from pachlocal.pfs.history.names import BranchName
+from pachlocal.pps.spec.states import JobState
+from pachlocal.pps.tables import jobs
+from pachlocal.pps.tables.jobs import JobInfo
 
 
 def copy_data(run: Run) -> None:

@@ -110,6 +110,28 @@ def shown(pfs: Path) -> dict[str, tuple[int, str]]:
     }
 
 
+LAYOUTS = pytest.mark.parametrize(
+    "reuses",
+    [
+        False,
+        pytest.param(
+            True,
+            marks=pytest.mark.skipif(sys.platform != "linux", reason="Linux alone reuses files"),
+        ),
+    ],
+    ids=["plain", "reusing"],
+    indirect=True,
+)
+"""Both layouts keep the same promises."""
+
+
+@pytest.fixture
+def reuses(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pachlocal.pps.worker.layout._REUSES", request.param)
+
+
+@LAYOUTS
+@pytest.mark.usefixtures("reuses")
 @pytest.mark.parametrize("glob", ["/*", "/"], ids=["files", "folder"])
 @pytest.mark.parametrize(
     "leave",
@@ -151,6 +173,8 @@ def test_a_datum_finds_nothing_of_the_one_before(
     assert not outside.exists() or outside.read_bytes() == b"not mine"
 
 
+@LAYOUTS
+@pytest.mark.usefixtures("reuses")
 def test_an_input_of_another_datum_is_gone(world: World) -> None:
     found: list[set[str]] = []
     world.runtime.programs["look"] = lambda run: found.append(set(shown(run.pfs)))
@@ -162,6 +186,8 @@ def test_an_input_of_another_datum_is_gone(world: World) -> None:
     assert found == [{".env", "one", "one/1", "out"}, {".env", "two", "two/2", "out"}]
 
 
+@LAYOUTS
+@pytest.mark.usefixtures("reuses")
 def test_a_folder_of_another_datum_is_gone(world: World) -> None:
     found: list[set[str]] = []
     world.runtime.programs["look"] = lambda run: found.append(set(shown(run.pfs / "data")))
@@ -213,6 +239,25 @@ def test_what_all_datums_have_in_common_is_written_twice_at_the_most(world: Worl
     assert found[1:] == [found[1]] * 3
 
 
+@LAYOUTS
+@pytest.mark.usefixtures("reuses")
+def test_empty_files_have_the_names_alone(world: World) -> None:
+    found: list[dict[str, int]] = []
+
+    def look(run: Run) -> None:
+        files = [path for path in (run.pfs / "data").rglob("*") if path.is_file()]
+        found.append({path.name: path.stat().st_size for path in files})
+
+    world.runtime.programs["look"] = look
+    world.make_repos("data")
+    world.put("data", {"/1": b"one", "/a/2": b"two", "/a/b/3": b"three"})
+    world.create(make_spec("out", pfs_input("data", empty_files=True), cmd="look"))
+    world.succeed("out")
+    assert sorted(found, key=str) == [{"1": 0}, {"2": 0, "3": 0}]
+
+
+@LAYOUTS
+@pytest.mark.usefixtures("reuses")
 def test_an_output_folder_that_is_a_link_out_is_refused(world: World) -> None:
     world.runtime.programs["replace"] = lambda run: replace_by_links(run.pfs)
     world.make_repos("data")

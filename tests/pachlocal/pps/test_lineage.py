@@ -6,9 +6,10 @@ import pytest
 from pps_world import Run, World, make_spec, pfs_input, repo
 
 from pachlocal.errors import FailedPreconditionError, NotFoundError
-from pachlocal.pps import jobs, lineage, pipelines
-from pachlocal.pps.lineage import FileOrigin
-from pachlocal.pps.states import DatumState
+from pachlocal.pps.planning import lineage
+from pachlocal.pps.planning.lineage import FileOrigin
+from pachlocal.pps.spec.states import DatumState
+from pachlocal.pps.tables import jobs, pipelines
 
 
 def copy_data(run: Run) -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pps_world import pfs_input, repo
 
-from pachlocal.errors import InvalidArgumentError
-from pachlocal.pfs import repos, resolve
+from pachlocal.errors import FailedPreconditionError, InvalidArgumentError
+from pachlocal.pfs.files import resolve
 from pachlocal.pfs.filesystem import FileSystem
-from pachlocal.pfs.names import BranchName, CommitName
-from pachlocal.pfs.records import CommitInfo
-from pachlocal.pps.datums import Datum, datum_hash, datum_id, enumerate_datums
-from pachlocal.pps.inputs import complete_input, parse_input
+from pachlocal.pfs.history import repos
+from pachlocal.pfs.history.names import BranchName, CommitName
+from pachlocal.pfs.history.records import CommitInfo
+from pachlocal.pps.spec import datums
+from pachlocal.pps.spec.datums import Datum, datum_hash, datum_id, enumerate_datums
+from pachlocal.pps.spec.inputs import MAX_INPUTS, complete_input, parse_input
 
 
 @pytest.fixture
@@ -50,7 +52,13 @@ def commit_of(files: FileSystem, name: str, content: Mapping[str, bytes]) -> Com
 
 
 class Repos:
-    """The commits that datums are made of."""
+    """The commits that datums are made of.
+
+    Attributes:
+        check: What a search for datums asks whether to go on.
+    """
+
+    check: Callable[[], None] = staticmethod(lambda: None)
 
     def __init__(self, files: FileSystem, **contents: Mapping[str, bytes] | list[str]) -> None:
         self.files = files
@@ -65,7 +73,8 @@ class Repos:
         }
 
     def datums(self, input_: dict[str, Any]) -> Iterator[Datum]:
-        return enumerate_datums(self.objects, self.commits, parse_input(complete_input(input_)))
+        wanted = parse_input(complete_input(input_))
+        return enumerate_datums(self.objects, self.commits, wanted, self.check)
 
     def paths(self, input_: dict[str, Any]) -> list[list[str]]:
         """Return each datum as its files, `repo:path`."""
@@ -173,6 +182,80 @@ def test_a_cross_of_a_hundred_million_datums_begins_at_once(files: FileSystem) -
     first = next(data.datums(cross))
     assert [file.path for file in first] == ["/0000"] * 4
     assert data.objects.count < 100
+
+
+def test_a_cross_of_a_thousand_inputs_has_its_datum(files: FileSystem) -> None:
+    data = Repos(files, a=["/1"])
+    (datum,) = data.datums({"cross": [pfs_input("a", name=f"a{n}") for n in range(MAX_INPUTS)]})
+    assert len(datum) == MAX_INPUTS
+
+
+@pytest.mark.timeout(30)
+def test_a_cross_with_an_empty_input_goes_through_none_of_the_others(files: FileSystem) -> None:
+    folder = [f"/{number:04}" for number in range(1200)]  # more than are held in memory
+    data = Repos(files, a=folder, b=folder, c=folder, none=["/x"])
+    cross = [*(pfs_input(name) for name in "abc"), pfs_input("none", "/y")]
+    assert list(data.datums({"cross": cross})) == []
+
+
+def test_a_cross_finds_many_datums_again_and_holds_few(files: FileSystem) -> None:
+    folder = [f"/{number:04}" for number in range(1200)]
+    data = Repos(files, few=["/1", "/2"], many=folder, other=["/3"])
+    cross = {"cross": [pfs_input("few"), pfs_input("many"), pfs_input("other")]}
+    expected = [[f"few:/{n}", f"many:{path}", "other:/3"] for n in "12" for path in folder]
+    assert data.paths(cross) == expected
+
+
+@pytest.mark.timeout(30)  # for one of 62,500,000,000
+def test_a_join_of_many_of_the_same_key_begins_at_once(files: FileSystem) -> None:
+    folder = [f"/1-{number:04}" for number in range(500)]
+    data = Repos(files, a=folder, b=folder, c=folder, d=folder)
+    sides = [pfs_input(name, "/(*)-*", join_on="$1") for name in "abcd"]
+    first = next(data.datums({"join": sides}))
+    assert [file.path for file in first] == ["/1-0000"] * 4
+
+
+@pytest.mark.parametrize("kind", ["join", "group"])
+def test_a_join_that_does_not_fit_into_memory_is_refused(
+    files: FileSystem, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(datums, "_MOST_HELD", 500)
+    folder = [f"/{number}" for number in range(20)]
+    data = Repos(files, a=folder, b=folder, c=folder)
+    arms = [{"cross": [pfs_input("a"), pfs_input("b")]}, pfs_input("c")]
+    with pytest.raises(FailedPreconditionError, match="more than 500 files"):
+        next(data.datums({kind: arms}))
+
+
+class EnoughError(Exception):
+    """Somebody wants a search to end."""
+
+
+@pytest.mark.parametrize(
+    "input_",
+    [
+        pfs_input("a", "/*x"),
+        {"cross": [pfs_input("a"), pfs_input("a", "/*x", name="b")]},
+        {"join": [{"cross": [pfs_input("few", name="b"), pfs_input("few")]}, pfs_input("a", "/x")]},
+    ],
+    ids=["a glob", "a cross", "a join of a cross in memory"],
+)
+def test_a_search_that_finds_nothing_can_be_broken_off(
+    files: FileSystem, input_: dict[str, Any]
+) -> None:
+    many, few = ([f"/{number:04}" for number in range(size)] for size in (3000, 100))
+    data = Repos(files, a=many, few=few)
+    looks = 0
+
+    def check() -> None:
+        nonlocal looks
+        looks += 1
+        if looks > 5:
+            raise EnoughError
+
+    data.check = check
+    with pytest.raises(EnoughError):
+        list(data.datums(input_))
 
 
 def test_datums_of_a_large_folder_come_as_a_stream(files: FileSystem) -> None:

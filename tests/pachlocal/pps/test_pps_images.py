@@ -9,9 +9,9 @@ import pytest
 from pps_world import FakeRuntime, FakeWorker, World, make_spec, pfs_input
 
 from pachlocal.errors import ImageUnavailableError
-from pachlocal.pfs.transaction import Transaction
-from pachlocal.pps import pipelines
-from pachlocal.pps.states import JobState, PipelineState
+from pachlocal.pfs.history.transaction import Transaction
+from pachlocal.pps.spec.states import JobState, PipelineState
+from pachlocal.pps.tables import pipelines
 from pachlocal.runtime.contract import WorkerSpec
 
 SPEC = make_spec("p", pfs_input("data", "/"))
@@ -30,12 +30,15 @@ class Hub:
         self.free.set()
         opening = FakeRuntime.open_worker
 
-        def prepare(_: FakeRuntime, image: str, given_up: Callable[[], bool]) -> None:
+        def prepare(
+            _: FakeRuntime, image: str, given_up: Callable[[], bool], *others: object
+        ) -> bool:
             self.asked.set()
             while not self.free.wait(0.01) and not given_up():
                 continue
             if self.missing:
                 raise ImageUnavailableError(f"image {image} is not here")
+            return not given_up()
 
         def open_worker(runtime: FakeRuntime, spec: WorkerSpec) -> FakeWorker:
             if self.unfit:
@@ -63,18 +66,28 @@ def test_a_missing_image_shows_before_there_is_a_job(world: World, hub: Hub) -> 
     world.wait_until(lambda: said(world) == CRASHING)
 
 
-def test_its_jobs_fail_until_it_is_there(world: World, hub: Hub) -> None:
+def test_its_jobs_wait_until_it_is_there(world: World, hub: Hub) -> None:
     hub.missing = True
     world.make_repos("data")
     world.put("data", {"/a": b"1"})
     world.create(SPEC)
-    job = world.wait("p")
-    assert (job.state, job.reason) == (JobState.FAILURE, "image fake is not here")
-    assert said(world) == CRASHING
-    hub.missing = False
     world.put("data", {"/a": b"2"})
-    world.succeed("p")
+    world.wait_until(lambda: said(world) == CRASHING)
+    first = world.jobs("p")[0].id
+    world.wait_until(lambda: world.job("p", first).state is JobState.STARTING)
+    hub.missing = False
+    for job in world.jobs("p"):
+        world.succeed("p", job.id)
     assert said(world) == RUNNING
+
+
+def test_it_recovers_without_a_job(world: World, hub: Hub) -> None:
+    hub.missing = True
+    world.make_repos("data")
+    world.create(SPEC)
+    world.wait_until(lambda: said(world) == CRASHING)
+    hub.missing = False
+    world.wait_until(lambda: said(world) == RUNNING)
 
 
 def test_an_image_that_does_not_start(world: World, hub: Hub) -> None:
@@ -82,9 +95,13 @@ def test_an_image_that_does_not_start(world: World, hub: Hub) -> None:
     world.make_repos("data")
     world.put("data", {"/a": b"1"})
     world.create(SPEC)
-    job = world.wait("p")
-    assert (job.state, job.reason) == (JobState.FAILURE, "image fake does not start")
-    assert said(world) == (PipelineState.CRASHING, "image fake does not start")
+    unfit = (PipelineState.CRASHING, "image fake does not start")
+    world.wait_until(lambda: said(world) == unfit)
+    assert world.job("p").state is JobState.RUNNING
+    hub.unfit = False
+    job = world.succeed("p")
+    assert world.counts(job) == {"total": 1, "processed": 1}
+    world.wait_until(lambda: said(world) == RUNNING)
 
 
 def test_an_update_recovers_it(world: World, hub: Hub) -> None:
@@ -131,7 +148,7 @@ def test_a_version_that_was_replaced_and_a_stopped_pipeline_have_no_say(world: W
     old = world.create(SPEC)
 
     def report(tx: Transaction) -> None:
-        pipelines.report_problem(tx, old, "late news")
+        pipelines.report(tx, old.key, old.version, PipelineState.CRASHING, "late news")
 
     world.create(SPEC, update=True)
     with world.files.transaction() as tx:
@@ -139,5 +156,6 @@ def test_a_version_that_was_replaced_and_a_stopped_pipeline_have_no_say(world: W
     assert said(world) == RUNNING
     with world.files.transaction() as tx:
         pipelines.stop(tx, world.files.objects, world.pipeline("p"))
-        pipelines.report_problem(tx, world.pipeline("p"), "late news")
+        version = world.pipeline("p").version
+        pipelines.report(tx, old.key, version, PipelineState.CRASHING, "late news")
     assert said(world) == (PipelineState.PAUSED, "")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import threading
@@ -9,14 +10,16 @@ from pathlib import Path
 import pytest
 from pps_world import Run, World, copy, make_spec, pfs_input, repo
 
-from pachlocal.errors import AlreadyExistsError, ConflictError, NotFoundError
-from pachlocal.pfs import paths
-from pachlocal.pfs.branches import inspect as inspect_branch
-from pachlocal.pfs.commits import finish
-from pachlocal.pfs.names import BranchName
-from pachlocal.pps import datum_store, jobs, logs, pipelines
-from pachlocal.pps.logs import LogFilter
-from pachlocal.pps.states import DatumState, JobState, PipelineState
+from pachlocal.errors import AlreadyExistsError, FailedPreconditionError, NotFoundError
+from pachlocal.pfs.history.branches import delete as delete_branch
+from pachlocal.pfs.history.branches import inspect as inspect_branch
+from pachlocal.pfs.history.commits import finish
+from pachlocal.pfs.history.names import BranchName
+from pachlocal.pfs.history.repos import delete_repo
+from pachlocal.pfs.tree import paths
+from pachlocal.pps.spec.states import DatumState, JobState, PipelineState
+from pachlocal.pps.tables import datum_store, jobs, logs, pipelines
+from pachlocal.pps.tables.log_reading import LogFilter
 
 MANY = {f"/{number:04}": str(number).encode() for number in range(1000)}
 THREE = {"/a": b"1", "/b": b"2", "/c": b"3"}
@@ -174,9 +177,17 @@ def test_the_meta_repo_has_a_record_and_the_layout_of_each_datum(copied: World) 
     content = copied.content("out", job.id, "meta")
     expected = {f"/meta/{id_}/meta" for id_ in datums.values()}
     for path, id_ in datums.items():
-        expected |= {f"/pfs/{id_}/data{path}", f"/pfs/{id_}/out{path}"}
+        expected |= {f"/pfs/{id_}/{name}" for name in (f"data{path}", f"out{path}", ".env")}
     assert content.keys() == expected
     assert content[f"/pfs/{datums['/a']}/out/a"] == b"1"
+    env = dict(line.split("=") for line in content[f"/pfs/{datums['/a']}/.env"].decode().split())
+    assert env.items() >= {
+        ("data", "/pfs/data/a"),
+        ("data_COMMIT", copied.commit("data").name.id),
+        ("PACH_DATUM_ID", datums["/a"]),
+        ("PACH_JOB_ID", job.id),
+        ("PPS_PIPELINE_NAME", "out"),
+    }
     copied.put("data", delete=["/a"])
     job = copied.succeed("out")
     gone = datums["/a"]
@@ -193,7 +204,7 @@ def test_the_layout_of_a_datum_has_its_files_once_however_deep(world: World, glo
     job = world.succeed("out")
     (datum,) = world.datums(job)
     within = glob[: glob.index("(")]
-    expected = {f"/meta/{datum.id.hex()}/meta"}
+    expected = {f"/meta/{datum.id.hex()}/meta", f"/pfs/{datum.id.hex()}/.env"}
     expected |= {f"/pfs/{datum.id.hex()}/data{path}" for path in files if path.startswith(within)}
     assert world.content("out", job.id, "meta").keys() == expected
 
@@ -293,7 +304,7 @@ def test_a_failed_jobs_output_is_empty_and_says_why(failing: World) -> None:
 def test_what_reads_a_failed_output_is_unrunnable(failing: World) -> None:
     job = failing.wait("next", failing.put("data", {"/bad": b"!"}))
     assert job.state is JobState.UNRUNNABLE
-    assert job.reason == "inputs default/out failed"
+    assert job.reason == "unrunnable because the following upstream pipelines failed: default/out"
     assert failing.commit("next", job.id).error == job.reason
 
 
@@ -411,7 +422,7 @@ def test_a_file_below_another_datums_file_fails_the_job(world: World) -> None:
     job = world.wait("out")
     assert (job.state, job.reason) == (
         JobState.FAILURE,
-        "file / directory path collision (/x)",
+        "file / directory path collision (/x/y)",
     )
     assert world.commit("out").root is None
 
@@ -456,8 +467,9 @@ def test_a_job_waits_for_a_store_that_can_not_be_read(
         raise sqlite3.OperationalError("disk I/O error")
 
     with monkeypatch.context() as patch:
-        patch.setattr(jobs, "by_key", unreadable)
-        world.files.database.news.wake()
+        patch.setattr(jobs, "is_ended", unreadable)
+        with world.files.transaction() as tx:
+            tx.connection.execute("UPDATE jobs SET state = state")
         assert failed.wait(30)
         world.runtime.wait_until(lambda: world.runtime.runs[0].killed)
     world.runtime.raise_flag("go")
@@ -465,16 +477,11 @@ def test_a_job_waits_for_a_store_that_can_not_be_read(
     assert world.content("out") == THREE
 
 
-@pytest.mark.parametrize(
-    "error",
-    [sqlite3.OperationalError("database or disk is full"), ValueError("a mistake")],
-    ids=["full", "mistake"],
-)
-def test_a_job_whose_datums_can_not_be_recorded_fails(
-    world: World, monkeypatch: pytest.MonkeyPatch, error: Exception
+def test_a_job_whose_datums_can_not_be_recorded_by_a_mistake_fails(
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
-        raise error
+        raise ValueError("a mistake")
 
     monkeypatch.setattr(datum_store, "record", refuse)
     world.make_repos("data")
@@ -482,13 +489,41 @@ def test_a_job_whose_datums_can_not_be_recorded_fails(
     world.create(make_spec("out", pfs_input("data")))
     job = world.wait("out")
     assert job.state is JobState.FAILURE
-    assert str(error) in job.reason
+    assert "a mistake" in job.reason
     assert world.counts(job) == {"total": 2}
 
 
 @pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (sqlite3.OperationalError("database or disk is full"), "No space left on device"),
+        (OSError(errno.EDQUOT, os.strerror(errno.EDQUOT)), "Disk quota exceeded"),
+        (OSError(errno.EROFS, os.strerror(errno.EROFS)), "Read-only file system"),
+    ],
+    ids=["full", "quota", "read-only"],
+)
+def test_a_job_waits_for_a_disk_that_can_be_written_to(
+    world: World, monkeypatch: pytest.MonkeyPatch, error: Exception, words: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise error
+
+    world.make_repos("data")
+    world.put("data", {"/a": b"1", "/b": b"2"})
+    with monkeypatch.context() as patch:
+        patch.setattr(datum_store, "record", refuse)
+        world.create(make_spec("out", pfs_input("data")))
+        world.wait_until(lambda: world.pipeline("out").state is PipelineState.CRASHING)
+        assert words in world.pipeline("out").reason
+        assert not world.job("out").state.is_terminal
+    job = world.succeed("out")
+    assert world.counts(job) == {"total": 2, "processed": 2}
+    world.wait_until(lambda: world.pipeline("out").state is PipelineState.RUNNING)
+
+
+@pytest.mark.parametrize(
     ("module", "function"),
-    [(pipelines, "list_pipelines"), (pipelines, "running"), (logs.LogWriter, "_store")],
+    [(pipelines, "running"), (logs.LogWriter, "_store")],
     ids=lambda value: getattr(value, "__name__", value),
 )
 def test_a_mistake_of_ours_ends_no_thread(
@@ -502,9 +537,8 @@ def test_a_mistake_of_ours_ends_no_thread(
 
     with monkeypatch.context() as patch:
         patch.setattr(module, function, mistaken)
-        copied.put("data", {"/d": b"4"})
+        copied.create(make_spec("late", pfs_input("data")))
         assert made.wait(30)
-    copied.create(make_spec("late", pfs_input("data")))
     copied.succeed("late")
     names = {thread.name for thread in threading.enumerate()}
     assert {"scheduler", "clock", "logs"} <= names
@@ -535,6 +569,17 @@ def test_a_stopped_job_is_killed_at_once(held: World) -> None:
     held.put("data", {"/d": b"4"})
     assert held.counts(held.succeed("out")) == {"total": 4, "processed": 4}
     assert held.job("out", job.id) == stopped
+
+
+def test_jobs_that_wait_end_in_the_order_in_which_they_came(held: World) -> None:
+    held.put("data", {"/m": b"4"})
+    held.put("data", {"/d": b"5"})
+    held.runtime.raise_flag("go")
+    held.succeed("out")
+    ended = [job.finished or 0 for job in held.jobs("out")]
+    assert len(ended) == 3
+    assert sorted(ended) == ended
+    assert all(ended)
 
 
 def test_an_ended_job_is_not_taken_up_again(held: World) -> None:
@@ -597,6 +642,18 @@ def test_a_deleted_pipeline_may_leave_its_output(copied: World) -> None:
     copied.put("data", {"/d": b"4"})
     copied.put("out", {"/mine": b"!"})
     assert copied.content("out") == {**THREE, "/mine": b"!"}
+
+
+@pytest.mark.parametrize("keep_repo", [False, True])
+def test_a_pipeline_can_be_deleted_whatever_is_left_of_it(copied: World, keep_repo: bool) -> None:
+    pipeline = copied.pipeline("out")
+    with copied.files.transaction() as tx:
+        delete_branch(tx, pipeline.spec.output, force=True)
+        delete_repo(tx, pipeline.spec.repo.of_type("meta"), force=True)
+    with copied.files.transaction() as tx:
+        pipelines.delete(tx, copied.files.objects, pipeline, force=False, keep_repo=keep_repo)
+    with copied.files.snapshot() as connection:
+        assert list(pipelines.list_pipelines(connection)) == []
 
 
 def test_a_stopped_pipeline_does_nothing_until_it_is_started(held: World) -> None:
@@ -754,7 +811,7 @@ def test_a_pipeline_needs_its_input_repo(world: World) -> None:
 def test_a_pipeline_cannot_read_what_it_leads_to(copied: World) -> None:
     copied.create(make_spec("next", pfs_input("out", name="before")))
     for name, input_ in (("out", "next"), ("out", "out")):
-        with pytest.raises(ConflictError):
+        with pytest.raises(FailedPreconditionError):
             copied.create(make_spec(name, pfs_input(input_, name="before")), update=True)
     assert copied.pipeline("out").version == 1
 
@@ -774,8 +831,11 @@ def test_an_update_may_change_the_output_branch(copied: World) -> None:
     assert copied.content("out", "results") == {**THREE, "/d": b"4"}
     assert copied.content("out", "master") == THREE
     with copied.files.snapshot() as connection:
-        old = inspect_branch(connection, BranchName(repo("out"), "master"))
-    assert old.direct_provenance == ()
+        for name in (repo("out"), repo("out").of_type("meta")):
+            old = inspect_branch(connection, BranchName(name, "master"))
+            assert old.direct_provenance == ()
+            new = inspect_branch(connection, BranchName(name, "results"))
+            assert new.direct_provenance
 
 
 def test_an_update_may_change_the_input(copied: World) -> None:
@@ -818,6 +878,7 @@ def test_a_command_gets_its_environment_and_standard_input(copied: World) -> Non
     assert env["PACH_DATUM_ID"] == copied.datums(job)[2].id.hex()
     assert env["PPS_PIPELINE_NAME"] == "out"
     assert env["PPS_SPEC_COMMIT"] == copied.pipeline("out").spec_commit
+    assert (env["PACH_NAMESPACE"], env["PPS_WORKER_IP"]) == ("default", "127.0.0.1")
 
 
 def output_of(world: World, tmp_path: Path, leave: Callable[[Run], None]) -> dict[str, bytes] | str:
@@ -847,6 +908,42 @@ def test_links_to_inputs_are_followed(world: World, tmp_path: Path) -> None:
         "/near": b"2",
         "/twice": b"2",
     }
+
+
+@pytest.mark.parametrize("glob", ["/", "/dir", "/dir/*"])
+@pytest.mark.parametrize("mode", ["empty_files", "lazy"])
+def test_a_link_to_a_name_alone_gives_the_content_of_the_inputs_file(
+    world: World, mode: str, glob: str
+) -> None:
+    large = os.urandom(3_000_000)
+
+    def shuffle(run: Run) -> None:
+        for path in run.inputs:
+            name = path.rpartition("/")[2]
+            for kind, target in (
+                ("absolute", f"/pfs/{path}"),
+                ("near", f"../../{path}"),
+                ("chain", f"../near/{name}"),
+                ("folder", f"/pfs/{path.rpartition('/')[0]}"),
+            ):
+                place = run.pfs / "out" / kind / name
+                place.parent.mkdir(exist_ok=True)
+                place.symlink_to(target)
+        if mode == "empty_files":
+            assert set(run.inputs.values()) == {b""}
+
+    world.make_repos("data")
+    world.runtime.programs["shuffle"] = shuffle
+    files = {"/dir/a": b"1", "/dir/a.b": b"", "/dir/large": large}
+    world.put("data", files)
+    world.create(make_spec("out", pfs_input("data", glob, **{mode: True}), cmd="shuffle"))
+    world.succeed("out")
+    content = world.content("out")
+    for path, data in files.items():
+        name = path.rpartition("/")[2]
+        links = {f"/{kind}/{name}" for kind in ("absolute", "near", "chain")}
+        assert {content[link] for link in links} == {data}
+        assert content[f"/folder/{name}/{name}"] == data
 
 
 @pytest.mark.parametrize(
@@ -885,6 +982,39 @@ def test_a_folder_link_that_leads_out_is_refused(world: World, tmp_path: Path) -
         (run.pfs / "out" / "x").symlink_to("../data/way/x")
 
     assert "outside /pfs" in str(output_of(world, tmp_path, leave))
+
+
+def test_links_to_what_the_machine_holds_are_followed(world: World, tmp_path: Path) -> None:
+    (tmp_path / "dir").mkdir()
+    (tmp_path / "dir" / "deep").symlink_to("/pfs/data/dir")
+    (tmp_path / "x").write_bytes(b"x")
+    (tmp_path / "dir" / "y").symlink_to("../x")
+    world.runtime.place_of = Path
+
+    def leave(run: Run) -> None:
+        (run.pfs / "out" / "x").symlink_to(tmp_path / "x")
+        (run.pfs / "out" / "near").symlink_to(f"../..{tmp_path}/dir/../x")
+        (run.pfs / "out" / "dir").symlink_to(tmp_path / "dir")
+
+    assert output_of(world, tmp_path, leave) == {
+        "/x": b"x",
+        "/near": b"x",
+        "/dir/y": b"x",
+        "/dir/deep/a": b"1",
+        "/dir/deep/b": b"2",
+    }
+
+
+@pytest.mark.parametrize("target", ["/", "/proc/self/status", "/sys", "/none", "{pfs}/../.."])
+def test_links_to_what_cannot_be_output_are_refused(
+    world: World, tmp_path: Path, target: str
+) -> None:
+    world.runtime.place_of = Path
+
+    def leave(run: Run) -> None:
+        (run.pfs / "out" / "loop").symlink_to(target.format(pfs=run.pfs))
+
+    assert "/pfs/out/loop links to /" in str(output_of(world, tmp_path, leave))
 
 
 def test_empty_folders_vanish_and_empty_files_stay(world: World, tmp_path: Path) -> None:
@@ -952,11 +1082,8 @@ def test_the_last_lines_can_be_asked_for(copied: World) -> None:
     job = copied.succeed("out")
     copied.restart()
     everything = copied.log(LogFilter(job=job.key))
-    with copied.files.snapshot() as connection:
-        for count in (1, 4, len(everything), 1000):
-            after = logs.tail(connection, LogFilter(job=job.key), count)
-            found = list(logs.read(connection, LogFilter(job=job.key), after))
-            assert found == everything[-count:]
+    for count in (1, 4, len(everything), 1000):
+        assert copied.log(LogFilter(job=job.key), count) == everything[-count:]
 
 
 def test_logs_go_with_their_pipeline(copied: World) -> None:

@@ -6,8 +6,8 @@ import pytest
 from pps_world import make_spec, pfs_input
 
 from pachlocal.errors import InvalidArgumentError, PachError
-from pachlocal.pps.inputs import pfs_inputs
-from pachlocal.pps.spec import effective, parse
+from pachlocal.pps.spec.inputs import pfs_inputs
+from pachlocal.pps.spec.spec import effective, parse
 
 DATA = pfs_input("data")
 
@@ -21,12 +21,7 @@ def with_input(input_: dict[str, Any]) -> dict[str, Any]:
     [
         ({"transform": {"image": "i", "cmd": ["c"]}, "input": DATA}, "pipeline.name is missing"),
         (make_spec("a.b", DATA), "only alphanumeric characters, underscores, and dashes"),
-        (make_spec("a" * 52, DATA), "52 characters long"),
-        ({"pipeline": {"name": "p"}, "input": DATA}, "pipeline must specify a transform"),
-        (
-            {"pipeline": {"name": "p"}, "transform": {"image": "i"}, "input": DATA},
-            "invalid pipeline transform, no command specified",
-        ),
+        (make_spec("a" * 52, DATA), "is 1 characters longer than the 51 max"),
         (make_spec("p", DATA, output_branch="a.b"), "only alphanumeric"),
         (make_spec("p", DATA, datum_tries="-1"), "datum_tries must not be negative"),
         (make_spec("p", DATA, reprocess_spec="often"), "reprocess_spec must be"),
@@ -34,7 +29,8 @@ def with_input(input_: dict[str, Any]) -> dict[str, Any]:
         (with_input({"cross": []}), "no input set"),
         (with_input({"cross": [{}]}), "input.cross[0]: no input set"),
         (with_input({**DATA, "cross": [DATA]}), "multiple input types set (pfs, cross)"),
-        (with_input({"pfs": {"glob": "/*"}}), "input must specify a repo"),
+        (with_input({"pfs": {"glob": "/*"}}), "input must specify a name and a repo"),
+        (with_input({"pfs": {"name": "a", "glob": "/*"}}), "input must specify a repo"),
         (with_input({"pfs": {"repo": "data"}}), "input must specify a glob"),
         (with_input(pfs_input("data", "/[a")), "invalid glob"),
         (with_input(pfs_input("data", branch="a.b")), "only alphanumeric"),
@@ -108,6 +104,14 @@ def test_defaults_are_filled_in_and_the_users_spec_is_left_alone() -> None:
     assert (values.workers, values.datum_tries, values.every_job) == (1, 3, False)
     assert (values.datum_timeout_s, values.job_timeout_s) == (None, None)
     assert effective(spec) == spec
+
+
+@pytest.mark.parametrize("written", ["0s", "-3s", "0.000s"])
+def test_a_time_limit_of_nothing(written: str) -> None:
+    """A datum has none then; a job has no time at all, as upstream's workers have it."""
+    spec = make_spec("p", DATA, datum_timeout=written, job_timeout=written)
+    values = parse(effective(spec))
+    assert (values.datum_timeout_s, values.job_timeout_s) == (None, 0)
 
 
 def test_an_input_is_of_the_pipelines_project_unless_it_says_otherwise() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pachlocal.errors import InvalidArgumentError
-from pachlocal.pps.resources import resources
+from pachlocal.pps.spec.resources import resources
 from pachlocal.runtime.contract import Resources
 
 

@@ -8,15 +8,16 @@ from pps_world import Run, World, make_spec, pfs_input
 
 from pachlocal.errors import (
     AlreadyExistsError,
-    FailedPreconditionError,
     InvalidArgumentError,
     NotFoundError,
+    SecretUnavailableError,
 )
-from pachlocal.pps import secrets
-from pachlocal.pps.logs import LogFilter
-from pachlocal.pps.secrets import SecretMount
-from pachlocal.pps.spec import effective
-from pachlocal.pps.states import JobState
+from pachlocal.pps.run import pipeline_health
+from pachlocal.pps.spec.secret_mounts import SecretMount
+from pachlocal.pps.spec.spec import effective
+from pachlocal.pps.spec.states import JobState, PipelineState
+from pachlocal.pps.tables import secrets
+from pachlocal.pps.tables.log_reading import LogFilter
 
 
 def secret(name: str = "login", **fields: Any) -> bytes:
@@ -78,14 +79,14 @@ def test_what_is_deleted_is_gone(world: World) -> None:
 @pytest.mark.parametrize(
     ("file", "message"),
     [
-        (b"{", "this is no JSON"),
-        (b"[]", "this is no Kubernetes Secret"),
-        (b'{"kind": "Pod"}', "this is no Kubernetes Secret"),
+        (b"{", "this isn't JSON"),
+        (b"[]", "this isn't a Kubernetes Secret"),
+        (b'{"kind": "Pod"}', "this isn't a Kubernetes Secret"),
         (b"{}", r"metadata\.name must be"),
         (secret("My_Secret"), r"metadata\.name must be"),
-        (secret(data=["a"]), "data is no object"),
-        (secret(data={"a": 1}), r"data\.a is no string"),
-        (secret(data={"a": "hunter2!"}), r"data\.a is no base64; plain text goes to stringData"),
+        (secret(data=["a"]), "data isn't an object"),
+        (secret(data={"a": 1}), r"data\.a isn't a string"),
+        (secret(data={"a": "hunter2!"}), r"data\.a isn't base64; plain text goes to stringData"),
         (secret(stringData={"../x": "hunter2"}), r"key '\.\./x' must be"),
         (secret(stringData={"..": "hunter2"}), r"key '\.\.' must be"),
     ],
@@ -131,13 +132,26 @@ def test_a_command_gets_variables_and_nothing_else_shows_them(world: World) -> N
         ),
     ],
 )
-def test_a_job_without_its_secret_fails(world: World, mount: dict[str, str], reason: str) -> None:
+def test_a_job_without_its_secret_waits_for_it(
+    world: World, monkeypatch: pytest.MonkeyPatch, mount: dict[str, str], reason: str
+) -> None:
+    monkeypatch.setattr(pipeline_health, "_PAUSES_S", (0.0, 0.01))
     world.make_repos("data")
     create(world, secret(stringData={"password": "hunter2"}))
     world.create(make_spec("p", pfs_input("data"), transform={"secrets": [mount]}))
     world.put("data", {"/a": b""})
-    job = world.wait("p")
-    assert (job.state, job.reason) == (JobState.FAILURE, reason)
+
+    def said() -> tuple[PipelineState, str]:
+        pipeline = world.pipeline("p")
+        return pipeline.state, pipeline.reason
+
+    world.wait_until(lambda: said() == (PipelineState.CRASHING, reason))
+    if mount["name"] == "login":
+        with world.files.transaction() as tx:
+            secrets.delete(tx, "login")
+    create(world, secret(mount["name"], stringData={"x": "found"}))
+    assert world.wait("p").state is JobState.SUCCESS
+    world.wait_until(lambda: said() == (PipelineState.RUNNING, ""))
 
 
 @pytest.mark.parametrize(
@@ -146,10 +160,13 @@ def test_a_job_without_its_secret_fails(world: World, mount: dict[str, str], rea
         ({"key": "a", "env_var": "A"}, "name is missing"),
         ({"name": "login", "key": "a"}, "it must have env_var or mount_path"),
         ({"name": "login", "env_var": "A"}, "env_var needs the key that it is to hold"),
-        ({"name": "login", "mount_path": "keys"}, "no folder outside /pfs and /code"),
-        ({"name": "login", "mount_path": "/"}, "no folder outside /pfs and /code"),
-        ({"name": "login", "mount_path": "/keys/../pfs/x"}, "no folder outside /pfs and /code"),
-        ({"name": "login", "mount_path": "/code"}, "no folder outside /pfs and /code"),
+        ({"name": "login", "mount_path": "keys"}, "isn't a folder outside /pfs and /code"),
+        ({"name": "login", "mount_path": "/"}, "isn't a folder outside /pfs and /code"),
+        (
+            {"name": "login", "mount_path": "/keys/../pfs/x"},
+            "isn't a folder outside /pfs and /code",
+        ),
+        ({"name": "login", "mount_path": "/code"}, "isn't a folder outside /pfs and /code"),
         ({"name": "login", "mount_path": "/used/"}, "mount_path /used/ is used twice"),
     ],
 )
@@ -161,5 +178,5 @@ def test_what_a_spec_can_not_ask_for(mount: dict[str, str], message: str) -> Non
 
 
 def test_variables_of_a_missing_secret(world: World) -> None:
-    with pytest.raises(FailedPreconditionError, match='secret "gone" not found'):
+    with pytest.raises(SecretUnavailableError, match='secret "gone" not found'):
         variables(world, SecretMount("gone", "a", env_var="A"))

@@ -8,12 +8,13 @@ import pytest
 from pps_world import FakeRuntime, FakeWorker, Run, World, make_spec, pfs_input, repo
 
 from pachlocal.errors import InvalidArgumentError, PortUnavailableError
-from pachlocal.pfs import branches, commits
-from pachlocal.pfs.names import META, BranchName
-from pachlocal.pps import lasting, pipelines
-from pachlocal.pps.logs import LogFilter
-from pachlocal.pps.spec import effective
-from pachlocal.pps.states import JobState, PipelineState
+from pachlocal.pfs.history import branches, commits
+from pachlocal.pfs.history.names import META, BranchName
+from pachlocal.pps.run import long_running
+from pachlocal.pps.spec.spec import effective
+from pachlocal.pps.spec.states import JobState, PipelineState
+from pachlocal.pps.tables import pipelines
+from pachlocal.pps.tables.log_reading import LogFilter
 from pachlocal.runtime.contract import Port, WorkerSpec
 
 PORT = {"internal_port": 8000}
@@ -31,7 +32,7 @@ def serve(run: Run) -> None:
 @pytest.fixture
 def quick(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """A store with a repo `data`, whose services start again at once."""
-    monkeypatch.setattr(lasting, "_PAUSES_S", (0.0,))
+    monkeypatch.setattr(long_running, "_PAUSES_S", (0.0,))
     world.runtime.programs["serve"] = serve
     world.make_repos("data")
     return world
@@ -103,7 +104,9 @@ def test_a_failed_input_leaves_the_last_one_served(serving: World) -> None:
     with serving.files.transaction() as tx:
         commits.finish(tx, serving.files.objects, started, error="broken")
     serving.wait_until(lambda: states(serving) == [RUNNING, JobState.UNRUNNABLE])
-    assert serving.job("web").reason == "inputs default/data failed"
+    assert serving.job("web").reason == (
+        "unrunnable because the following upstream pipelines failed: default/data"
+    )
     assert [run.killed for run in serving.runtime.runs] == [False]
 
 
@@ -221,7 +224,7 @@ def test_a_taken_port_is_the_pipeline_s_reason(
     quick.wait_until(lambda: quick.pipeline("web").state is PipelineState.CRASHING)
     assert quick.pipeline("web").reason == "port 8000 is taken"
     line = quick.wait_for_line("taken", LogFilter(pipeline=info.key))
-    assert line == "port 8000 is taken; it starts again in 0s"
+    assert line == "port 8000 is taken; this isn't counted as a try, and is tried again"
     assert states(quick) == [RUNNING]
     taken.clear()
     quick.wait_until(lambda: quick.pipeline("web").state is PipelineState.RUNNING)

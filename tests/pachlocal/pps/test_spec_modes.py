@@ -8,20 +8,22 @@ import pytest
 from pps_world import World, make_spec, pfs_input
 
 from pachlocal.errors import UnsupportedError
-from pachlocal.pps.spec import effective
-from pachlocal.pps.states import PipelineState
+from pachlocal.pps.spec.spec import effective
+from pachlocal.pps.spec.states import PipelineState
 
 
-def test_an_autoscaling_pipeline_stands_by_while_idle(world: World) -> None:
+def test_an_autoscaling_pipeline_stands_by_while_idle_or_without_its_input(world: World) -> None:
     world.make_repos("data")
     world.runtime.programs["hold"] = world.runtime.copy_when("go")
     world.create(make_spec("p", pfs_input("data"), "hold", autoscaling=True))
-    world.succeed("p")
+    world.create(make_spec("next", pfs_input("p"), autoscaling=True))
+    world.succeed("next")
     assert world.pipeline("p").state is PipelineState.STANDBY
     world.put("data", {"/a": b""})
     assert world.pipeline("p").state is PipelineState.RUNNING
+    assert world.pipeline("next").state is PipelineState.STANDBY
     world.runtime.raise_flag("go")
-    world.succeed("p")
+    world.succeed("next")
     assert world.pipeline("p").state is PipelineState.STANDBY
 
 
@@ -67,9 +69,8 @@ def test_datum_sets_are_accepted(world: World) -> None:
     [
         ({"egress": {"URL": "s3://bucket"}}, "egress needs a Pachyderm cluster; here: take"),
         ({"s3_out": True}, "s3_out needs a Pachyderm cluster; here: write to /pfs/out"),
-        ({"tf_job": {"tf_job": "{}"}}, "tf_job needs a Pachyderm cluster"),
         ({"determined": {}}, "determined needs a Pachyderm cluster"),
-        ({"input": pfs_input("data", s3=True)}, r"input\.pfs\.s3 needs a Pachyderm cluster"),
+        ({"input": pfs_input("data", "/", s3=True)}, r"input\.pfs\.s3 needs a Pachyderm cluster"),
     ],
 )
 def test_what_only_a_cluster_does_is_refused(more: dict[str, Any], message: str) -> None:

@@ -5,14 +5,16 @@ from typing import Any
 import pytest
 from pps_world import Run, World, repo
 
-from pachlocal.errors import ConflictError, InvalidArgumentError, UnsupportedError
-from pachlocal.pfs import branches, commits, history
-from pachlocal.pfs.names import SPEC, BranchName, CommitName
-from pachlocal.pfs.records import OriginKind
-from pachlocal.pps import lasting, pipelines
-from pachlocal.pps.logs import LogFilter, LogWriter
-from pachlocal.pps.spec import effective
-from pachlocal.pps.states import PipelineState
+from pachlocal.errors import FailedPreconditionError, InvalidArgumentError, UnsupportedError
+from pachlocal.pfs.history import branches, commits, history
+from pachlocal.pfs.history.names import SPEC, BranchName, CommitName
+from pachlocal.pfs.history.records import OriginKind
+from pachlocal.pps.run import long_running
+from pachlocal.pps.spec.spec import effective
+from pachlocal.pps.spec.states import PipelineState
+from pachlocal.pps.tables import pipelines
+from pachlocal.pps.tables.log_reading import LogFilter
+from pachlocal.pps.tables.logs import LogWriter
 from pachlocal.runtime.contract import Port
 
 OUT = BranchName(repo("source"), "master")
@@ -30,7 +32,7 @@ def make_spout(cmd: str = "pour", **more: Any) -> dict[str, Any]:
 @pytest.fixture
 def quick(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """A store whose spouts start again at once."""
-    monkeypatch.setattr(lasting, "_PAUSES_S", (0.0,))
+    monkeypatch.setattr(long_running, "_PAUSES_S", (0.0,))
     return world
 
 
@@ -107,7 +109,7 @@ def test_other_output_branches_stay_closed(world: World) -> None:
             "input": {"pfs": {"repo": "data", "glob": "/*"}},
         }
     )
-    with pytest.raises(ConflictError, match="cannot start a commit on an output branch"):
+    with pytest.raises(FailedPreconditionError, match="cannot start a commit on an output branch"):
         world.start_commit("copy")
 
 
@@ -226,4 +228,4 @@ def test_it_stays_what_it_is(world: World) -> None:
 
 
 def test_the_pauses_grow() -> None:
-    assert lasting._PAUSES_S == (1, 2, 4, 8, 16, 32, 60)
+    assert long_running._PAUSES_S == (1, 2, 4, 8, 16, 32, 60)

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from pachlocal.errors import InvalidArgumentError
-from pachlocal.pfs import branches, repos
 from pachlocal.pfs.filesystem import FileSystem
-from pachlocal.pfs.names import BranchName, CommitName, RepoName
-from pachlocal.pfs.schedule import SECOND
-from pachlocal.pfs.triggers import Trigger
-from pachlocal.pps import jobs, pipelines
-from pachlocal.pps.clock import Clock
-from pachlocal.pps.pipelines import PipelineInfo
+from pachlocal.pfs.history import branches, repos
+from pachlocal.pfs.history.names import BranchName, CommitName, RepoName
+from pachlocal.pfs.history.schedule import SECOND
+from pachlocal.pfs.history.triggers import Trigger
+from pachlocal.pps.run.clock import Clock
+from pachlocal.pps.tables import jobs, pipelines
+from pachlocal.pps.tables.pipelines import PipelineInfo
 
 DATA = RepoName("default", "data")
 
@@ -25,6 +25,7 @@ def files(tmp_path: Path) -> Iterator[FileSystem]:
     files.before_commit.append(jobs.create_for_new_commits)
     with files.transaction() as tx:
         repos.create_repo(tx, DATA, update=False)
+        branches.create(tx, BranchName(DATA, "master"))
     yield files
     files.close()
 
@@ -75,6 +76,9 @@ def test_jobs_come_when_it_fires(files: FileSystem) -> None:
 def test_branches_are_counted_for_each_repo(files: FileSystem) -> None:
     with files.transaction() as tx:
         repos.create_repo(tx, RepoName("default", "other"), update=False)
+        for repo in (DATA, RepoName("default", "other")):
+            for name in ("master", "staging"):
+                branches.create(tx, BranchName(repo, name))
     trigger = {"size": "1k"}
     info = create(
         files,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pps_world import World, make_spec, pfs_input
 
-from pachlocal.pps.spec import effective, parse
+from pachlocal.pps.spec.spec import effective, parse
 
 
 @pytest.mark.parametrize(
