@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
+
+from .code_folder import CodeFolder
 
 LOOPBACK = "127.0.0.1"
 """Where ports are opened: no other machine reaches them."""
@@ -20,7 +24,7 @@ class Invocation:
         stdin: What the command reads on its standard input.
         env: Variables added to the runtime's own environment.
         working_dir: Where the command starts; None is the image's own folder.
-        timeout_s: Seconds until the command is killed; None is no limit.
+        timeout_s: Seconds until the command is killed; None means no limit.
         varying: The names in `env` whose values differ from run to run of this command: that they
             are said allows a runtime to keep the command's interpreter loaded from one run to the
             next. None asks for a fresh one.
@@ -43,11 +47,13 @@ class Outcome:
         error: Why the command could not run or was ended by us, in words; None when it ended by
             itself, whatever its exit status.
         note: What is worth a line in the log about how it was run, or "".
+        start_ns: How long it took until the program ran, in nanoseconds, as far as that is known.
     """
 
     exit_code: int
     error: str | None = None
     note: str = field(default="", compare=False, repr=False)
+    start_ns: int = field(default=0, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,10 @@ class WorkerSpec:
         requests: What it gets when the machine is busy; as far as a runtime can see to that.
         secrets: Folders that it shows, by their path: files by name, which nobody else may read.
         port: How users reach its program, for as long as the worker is open; None if they don't.
+        client_config: What `/pachctl/config.json` tells Pachyderm's clients; empty for nothing. A
+            runtime whose commands the server knows by their user needn't show it.
+        code: What is shown as `/code`, where the image doesn't hold it; None for what its folder
+            holds at any time.
     """
 
     name: str
@@ -100,6 +110,65 @@ class WorkerSpec:
     requests: Resources = Resources()
     secrets: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict, repr=False)
     port: Port | None = None
+    client_config: bytes = field(default=b"", repr=False)
+    code: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CodeSource:
+    """Where the code of an image's commands is.
+
+    Attributes:
+        image_id: What names it, where the image itself holds it; empty otherwise.
+        folder: The folder that it is in otherwise.
+        layouts: Below which folder a version of that can be laid out for workers.
+    """
+
+    image_id: str = ""
+    folder: CodeFolder | None = None
+    layouts: Path | None = None
+
+
+class StopToken:
+    """Tells what runs with it to stop: for good, so that whatever begins afterwards stops too."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # guards the next two, and is held while they are told
+        self._stopped = threading.Event()
+        self._listeners: list[Callable[[], None]] = []
+
+    def stop(self) -> None:
+        """Stop all that runs with this; again does nothing."""
+        with self._lock:
+            if self._stopped.is_set():
+                return
+            self._stopped.set()
+            for tell in self._listeners:
+                tell()
+
+    def is_stopped(self) -> bool:
+        """Whether it has been stopped."""
+        return self._stopped.is_set()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait for the stop, so many seconds at most; return whether it has come."""
+        return self._stopped.wait(timeout_s)
+
+    @contextmanager
+    def telling(self, tell: Callable[[], None]) -> Iterator[None]:
+        """Have a function called once when the stop comes while the block lasts, or came before.
+
+        Once the block is left it is not called any more. It must not wait for anything.
+        """
+        with self._lock:
+            self._listeners.append(tell)
+            if self._stopped.is_set():
+                tell()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._listeners.remove(tell)
 
 
 class Worker(Protocol):
@@ -109,13 +178,36 @@ class Worker(Protocol):
     def pfs(self) -> Path:
         """The folder that the command sees as `/pfs`. The caller fills and empties it."""
 
-    def run(self, invocation: Invocation, on_line: Callable[[str], None]) -> Outcome:
+    @property
+    def uid(self) -> int | None:
+        """The user whose commands run, as this machine numbers users; None if it can't be known."""
+
+    def run(
+        self,
+        invocation: Invocation,
+        on_lines: Callable[[str], None],
+        stop: StopToken | None = None,
+    ) -> Outcome:
         """Run a command to its end; whatever it started is dead when this returns.
 
         Args:
             invocation: What to run.
-            on_line: Called for each line of standard output and error, without its newline, while
-                the command runs.
+            on_lines: Called for lines of standard output and error while the command runs: for all
+                that came at once, joined by newlines, without the last one's.
+            stop: What ends the command, as `kill` does; if it came before, nothing is run.
+
+        Raises:
+            InfrastructureError: The machine failed, not the command: it could not be started, or
+                was ended by something else. Another worker, or this one, may run it again.
+        """
+
+    def hand_over(self) -> None:
+        """Let the running command write to what was put into `/pfs` since it began."""
+
+    def place_of(self, path: str) -> Path | None:
+        """Return where on this machine that is which commands see at an absolute path.
+
+        None if it is a container's own. For paths below `/pfs`, see `pfs`.
         """
 
     def kill(self) -> None:
@@ -125,21 +217,57 @@ class Worker(Protocol):
         """End the worker and remove its folders."""
 
 
+def untold(_: str) -> None:
+    """Take what nobody wants to be told."""
+
+
 class Runtime(Protocol):
     """A way of running images on this machine."""
 
     def describe(self) -> str:
         """Say in one line how commands run here, for `pachlocal status`."""
 
-    def prepare(self, image: str, given_up: Callable[[], bool]) -> None:
+    def prepare(
+        self,
+        image: str,
+        given_up: Callable[[], bool],
+        tell: Callable[[str], None] = untold,
+        code: Path | None = None,
+    ) -> bool:
         """Make an image ready to be run, which may take a download.
 
         Args:
             image: The image as the pipeline spec names it.
             given_up: Asked while it takes time: when it says yes, this returns early.
+            tell: Is told what is being done, while it takes time.
+            code: What is to be shown as `/code`, see `WorkerSpec`.
+
+        Returns:
+            Whether it is ready: if not, the caller has given up.
 
         Raises:
             ImageUnavailableError: The image can't be run here; the message says why.
+            RuntimeUnavailableError: What runs images does not answer.
+        """
+
+    def code_of(self, image: str) -> CodeSource | None:
+        """Return where the code of an image's commands is; None if it has none of its own.
+
+        Raises:
+            ImageUnavailableError: The image can't be run here; the message says why.
+            RuntimeUnavailableError: What runs images does not answer.
+        """
+
+    def remark(self, image: str, words: Iterable[str], limits: Resources) -> str:
+        """Say what the user of a pipeline should know before its image is run.
+
+        Args:
+            image: The image as the pipeline spec names it.
+            words: What the pipeline's command consists of.
+            limits: The most that a worker may use.
+
+        Returns:
+            One line; empty when there is nothing to be said.
         """
 
     def open_worker(self, spec: WorkerSpec) -> Worker:
@@ -148,4 +276,12 @@ class Runtime(Protocol):
         Raises:
             ImageUnavailableError: The image can't be run here; the message says why.
             PortUnavailableError: Its port is another program's.
+            InfrastructureError: The machine lacks what it takes.
+            OSError: The same.
         """
+
+    def hurry(self) -> None:
+        """Wait for nothing that may take long from now on: the daemon stops."""
+
+    def close(self) -> None:
+        """Let go of what all workers share; they have been closed."""

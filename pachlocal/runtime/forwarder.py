@@ -28,25 +28,35 @@ class Forwarder:
         self._target = target
         self._connections: set[asyncio.Task[None]] = set()
         self._ready = threading.Event()
-        self._thread = threading.Thread(
-            target=lambda: asyncio.run(self._serve()), name=f"forwarder to port {target[1]}"
-        )
+        self._failure: OSError | None = None
+        self._thread = threading.Thread(target=self._run, name=f"forwarder to port {target[1]}")
 
     def __enter__(self) -> Forwarder:
         """Begin.
 
         Raises:
-            OSError: The socket can't be listened on.
+            OSError: It isn't possible to listen on the socket, or there are too many open files.
         """
         self._listener.listen()
         self._thread.start()
         self._ready.wait()
+        if self._failure is not None:
+            self._thread.join()
+            raise self._failure
         return self
 
     def __exit__(self, *_: object) -> None:
         """End it, and wait for that."""
         self._loop.call_soon_threadsafe(self._ending.set)
         self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except OSError as error:
+            self._failure = error
+        finally:
+            self._ready.set()
 
     async def _serve(self) -> None:
         self._loop, self._ending = asyncio.get_running_loop(), asyncio.Event()

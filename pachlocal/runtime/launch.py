@@ -8,12 +8,14 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
 import pachlocal
+from pachlocal.errors import BusyError, LauncherError
 
 from .launcher import frames
 
@@ -39,10 +41,6 @@ class Isolation(Enum):
     """True paths, in a mount namespace."""
     MOUNTS_AND_PIDS = "mounts+pids"
     """True paths, and a PID namespace: nothing outlives the worker."""
-
-
-class LauncherError(Exception):
-    """The launcher could not start, or is gone; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +74,7 @@ class Launcher:
 
         Raises:
             LauncherError: It can't work here.
+            OSError: There are too many open files.
         """
         self.replies, theirs = os.pipe()
         binds = (str(part) for pair in setup.binds.items() for part in pair)
@@ -95,7 +94,7 @@ class Launcher:
             )
         except OSError as error:
             os.close(self.replies)
-            raise LauncherError(f"{sys.executable} does not start: {error}") from error
+            raise BusyError(f"{sys.executable} does not start: {error.strerror}") from error
         finally:
             os.close(theirs)
         if self._process.stdin is None or self._process.stdout is None:
@@ -104,9 +103,10 @@ class Launcher:
         self.output = self._stdout.fileno()
         os.set_blocking(self.output, False)
         self._group: int | None = None
+        self._first: int | None = None  # a pidfd of the PID namespace's first process
         self.spent = False
         try:
-            self._await_ready()
+            self._await_ready(guarded=setup.isolation is Isolation.MOUNTS_AND_PIDS)
         except BaseException:
             self.end()
             raise
@@ -126,15 +126,16 @@ class Launcher:
         except BrokenPipeError as error:
             raise LauncherError(self._death()) from error
 
-    def receive(self) -> tuple[int, str, str] | None:
+    def receive(self) -> tuple[int, str, int, str] | None:
         """Take the answer that `replies` holds ready.
 
         Returns:
-            The command's exit code, why it could not be started or "", and what is to be noted of
-            its start or ""; None when the answer says something else.
+            The command's exit code, why it could not be started or "", how many nanoseconds its
+            start took, and what is to be noted of that or ""; None when the answer says something
+            else.
 
         Raises:
-            LauncherError: It is gone.
+            LauncherError: It is gone, or can't start a command now.
         """
         frame = frames.read_frame(self.replies)
         if frame is None:
@@ -144,9 +145,11 @@ class Launcher:
             self._group = int(fields[0])
             return None
         self._group = None
+        if kind == frames.UNABLE:
+            raise LauncherError(b" ".join(fields).decode(errors="replace"))
         self.spent = kind == frames.SPENT
-        code, error, note = (field.decode(errors="replace") for field in fields)
-        return int(code), error, note
+        code, error, start_ns, note = (field.decode(errors="replace") for field in fields)
+        return int(code), error, int(start_ns), note
 
     def end(self) -> None:
         """End it and all that it runs, and wait for that."""
@@ -154,8 +157,10 @@ class Launcher:
         self._stop_process()
         if self._group is not None:
             # It was killed before it could end its command, or while it did.
+            leader = _watch(self._group)
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._group, signal.SIGKILL)
+            _await_end(leader)
             self._group = None
         self._stdout.close()
         if self.replies >= 0:
@@ -163,6 +168,13 @@ class Launcher:
             self.replies = -1
 
     def _stop_process(self) -> None:
+        self._stop_guard()
+        # Who kills a launcher kills the guard of a PID namespace; what it guards ends a moment
+        # later, and must not meet the next command.
+        _await_end(self._first)
+        self._first = None
+
+    def _stop_guard(self) -> None:
         # End of its requests, then SIGTERM (the guard of a PID namespace kills process 1 and
         # waits for it), then SIGKILL.
         for signal_more in (self._process.terminate, self._process.kill):
@@ -174,18 +186,24 @@ class Launcher:
                 return
         self._process.wait()
 
-    def _await_ready(self) -> None:
+    def _await_ready(self, *, guarded: bool) -> None:
         # poll: select can't take the high descriptor numbers of a busy daemon.
         poller = select.poll()
         poller.register(self.replies, select.POLLIN)
-        if not poller.poll(START_LIMIT_S * 1000):
-            raise LauncherError(f"the launcher was not ready after {START_LIMIT_S:g}s")
-        frame = frames.read_frame(self.replies)
-        if frame is None:
-            raise LauncherError(f"{self._death()}{self._last_words()}")
-        kind, fields = frame
-        if kind != frames.READY:
-            raise LauncherError(b" ".join(fields).decode(errors="replace"))
+        deadline = time.monotonic() + START_LIMIT_S
+        missing = {frames.READY, frames.GUARDED} if guarded else {frames.READY}
+        while missing:  # in whatever order: two processes say them
+            if not poller.poll(max(0, deadline - time.monotonic()) * 1000):
+                raise BusyError(f"the launcher was not ready after {START_LIMIT_S:g}s")
+            frame = frames.read_frame(self.replies)
+            if frame is None:
+                raise LauncherError(f"{self._death()}{self._last_words()}")
+            kind, fields = frame
+            if kind not in missing:
+                raise LauncherError(b" ".join(fields).decode(errors="replace"))
+            missing.remove(kind)
+            if kind == frames.GUARDED:
+                self._first = _watch(int(fields[0]))
 
     def _death(self) -> str:
         self._stdin.close()
@@ -204,3 +222,26 @@ class Launcher:
         except BlockingIOError:
             return ""
         return f": {said.splitlines()[-1]}" if said else ""
+
+
+def _watch(pid: int) -> int | None:
+    """Open a descriptor that tells of the end of a process.
+
+    Returns:
+        None if it has ended; or where no descriptor is to be had (off Linux, in some sandboxes).
+    """
+    if sys.platform != "linux":
+        return None
+    with contextlib.suppress(OSError):
+        return os.pidfd_open(pid)
+    return None
+
+
+def _await_end(pidfd: int | None) -> None:
+    """Wait for the end of a process that was killed (bounded: it may hang in the kernel)."""
+    if pidfd is None:
+        return
+    poller = select.poll()
+    poller.register(pidfd, select.POLLIN)
+    poller.poll(END_GRACE_S * 1000)
+    os.close(pidfd)

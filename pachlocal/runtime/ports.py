@@ -85,5 +85,5 @@ def _bound(number: int) -> socket.socket:
                 f"port {number} is taken: another program of this machine has it"
             ) from error
         reason = os.strerror(error.errno or 0).lower()
-        raise PortUnavailableError(f"port {number} can't be listened on: {reason}") from error
+        raise PortUnavailableError(f"can't listen on port {number}: {reason}") from error
     return bound

@@ -1,6 +1,6 @@
 """Stands in for true paths: turns `/pfs/...` into the scratch path wherever it stands as a path.
 
-What it can't know is what a text means: `awk '/pfs/ {...}'` is rewritten though it is no path, a
+It can't know what a text means: `awk '/pfs/ {...}'` is rewritten though it is not a path, a
 path that a program puts together at run time is not. Where the kernel allows a mount namespace none
 of this is needed.
 """

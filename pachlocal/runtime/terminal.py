@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pachlocal
@@ -18,16 +18,13 @@ _BOOT = (
 )
 
 
-def run_on_terminal(
-    setup: LauncherSetup, folder: str, cmd: Sequence[str], env: Mapping[str, str]
-) -> int:
+def run_on_terminal(setup: LauncherSetup, folder: str, cmd: Sequence[str]) -> int:
     """Run a command to its end.
 
     Args:
         setup: Where commands run.
         folder: Where this one starts.
         cmd: It and its arguments.
-        env: Variables added to those of `setup`.
 
     Returns:
         Its exit code; ended by signal N it is 128 + N.
@@ -36,7 +33,7 @@ def run_on_terminal(
     package = Path(pachlocal.__file__).parent.parent
     place = (setup.isolation.value, str(setup.root), folder, str(len(binds)), *binds)
     argv = [sys.executable, "-I", "-S", "-c", _BOOT, str(package), *place, *cmd]
-    process = subprocess.Popen(argv, env={**setup.env, **env})
+    process = subprocess.Popen(argv, env=dict(setup.env))
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command
     try:
         code = process.wait()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+import re
 import signal
 import socket
 import urllib.request
@@ -13,63 +13,21 @@ from typing import Any
 
 import pytest
 from walkthrough.lines import wait_for_line
-from walkthrough.machine import Daemon
 from walkthrough.steps import STEPS, Step
 from walkthrough.walk import Walk
 
+from images.docker_machine import DEADLINE_S, GOOD, DockerDaemon, Machine
 from images.sleeper import Sleeper
+from images.slow_registry import slow_registry
 
 pytestmark = pytest.mark.slow
 
 busybox = pytest.importorskip("images.busybox", reason="needs the extra docker")
 
-GOOD = ["cp", "/pfs/data/a", "/pfs/out/b"]
-STAGES = ("iris-train:python-svm", "iris-train:python-lda", "iris-infer:python")
-
-
-class DockerDaemon(Daemon):
-    @property
-    def up_arguments(self) -> tuple[str, ...]:
-        return (*super().up_arguments, "--runtime", "docker")
-
-
-class Machine:
-    """A daemon with one repo `data` that holds one file, and an image."""
-
-    def __init__(self, root: Path, images: Any, image: str) -> None:
-        self.daemon = DockerDaemon(root)
-        self.image = image
-        self._images = images
-
-    def start(self) -> None:
-        self.daemon.start()
-        self.daemon.pachctl("create", "repo", "data")
-        self.daemon.pachctl("put", "file", "data@master:a", stdin="content\n")
-
-    def make(self, verb: str, cmd: list[str], image: str = "", **parts: object) -> None:
-        spec = {
-            "pipeline": {"name": "p"},
-            "transform": {"image": image or self.image, "cmd": cmd},
-            "input": {"pfs": {"repo": "data", "glob": "/"}},
-            "datum_tries": "1",
-            **parts,
-        }
-        self.daemon.pachctl(verb, "pipeline", "-f", "-", stdin=json.dumps(spec))
-
-    def job(self) -> dict[str, Any]:
-        """Waits for the newest job, and returns it."""
-        listed = self.daemon.pachctl("list", "job", "--pipeline", "p", "--raw")
-        newest, _ = json.JSONDecoder().raw_decode(listed)
-        name = f"p@{newest['job']['id']}"
-        self.daemon.run("pachctl", "wait", "job", name)
-        return dict(json.loads(self.daemon.pachctl("inspect", "job", name, "--raw")))
-
-    def pipeline(self) -> dict[str, Any]:
-        return dict(json.loads(self.daemon.pachctl("inspect", "pipeline", "p", "--raw")))
-
-    def containers(self) -> list[dict[str, Any]]:
-        filters = {"label": f"io.pachlocal.store={self.daemon.root / 'scratch'}"}
-        return list(self._images.api.containers(all=True, filters=filters))
+STAGES = (
+    *("iris-train:python-svm", "iris-train:python-lda", "iris-infer:python"),
+    "iris-report:python",
+)
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +61,23 @@ def test_a_pipeline_runs_its_image(machine: Machine) -> None:
     machine.daemon.pachctl("delete", "pipeline", "p")
 
 
+def test_the_pipeline_says_while_its_image_is_pulled(machine: Machine, images: Any) -> None:
+    new = images.filesystem(more=os.urandom(2_000_000))  # of layers that it has, Docker takes none
+    with slow_registry(new, {"PATH": "/bin"}) as registry:
+        machine.make("create", GOOD, image=registry.image)
+        assert registry.half.wait(DEADLINE_S)
+        doing = f"pulling image {registry.image}"
+        machine.wait_until(lambda it: it.get("reason", "").startswith(f"{doing}: 0 of 1 layers, "))
+        assert machine.pipeline()["state"] == "PIPELINE_STARTING"
+        registry.go.set()
+        assert machine.job()["state"] == "JOB_SUCCESS"
+        assert machine.wait_for("PIPELINE_RUNNING") == ""
+        logged = machine.daemon.pachctl("logs", "--pipeline", "p", "--master", "--raw")
+        assert re.search(rf'"{doing}: done after [0-9.]+ seconds"', logged), logged
+        machine.daemon.pachctl("delete", "pipeline", "p")
+        images.api.remove_image(registry.image, force=True)
+
+
 def test_status_names_the_runtime_and_reset_keeps_it(machine: Machine) -> None:
     root = str(machine.daemon.root)
     for _ in range(2):
@@ -113,43 +88,41 @@ def test_status_names_the_runtime_and_reset_keeps_it(machine: Machine) -> None:
         assert reset.returncode == 0, reset.stderr
 
 
-def test_an_image_that_is_nowhere_fails_the_job_and_shows_in_the_pipeline(machine: Machine) -> None:
+def test_an_image_that_is_nowhere_shows_in_the_pipeline_and_its_job_waits(
+    machine: Machine,
+) -> None:
     expected = "image nowhere.invalid/x:1 is not here and can't be pulled: "
     machine.make("create", GOOD, image="nowhere.invalid/x:1")
-    job = machine.job()
-    assert (job["state"], job["reason"][: len(expected)]) == ("JOB_FAILURE", expected)
-    pipeline = machine.pipeline()
-    assert (pipeline["state"], pipeline["reason"]) == ("PIPELINE_CRASHING", job["reason"])
-    assert "crashing / failure" in machine.daemon.pachctl("list", "pipeline")
+    reason = machine.wait_for("PIPELINE_CRASHING")
+    assert reason.startswith(expected)
+    assert "crashing / starting" in machine.daemon.pachctl("list", "pipeline")
 
     machine.daemon.restart(signal.SIGTERM)
-    assert machine.pipeline()["state"] == "PIPELINE_CRASHING"
+    assert machine.wait_for("PIPELINE_CRASHING").startswith(expected)
 
     machine.make("update", GOOD)
     assert machine.job()["state"] == "JOB_SUCCESS"
-    pipeline = machine.pipeline()
-    assert (pipeline["state"], pipeline.get("reason", "")) == ("PIPELINE_RUNNING", "")
+    assert machine.wait_for("PIPELINE_RUNNING") == ""
 
 
-def test_an_image_that_came_later_is_taken_by_the_next_job(machine: Machine, images: Any) -> None:
+def test_a_job_goes_on_when_its_image_has_come(machine: Machine, images: Any) -> None:
     name = f"pachlocal-test-late-{os.getpid()}:1"
     machine.make("create", GOOD, image=name)
-    assert machine.job()["state"] == "JOB_FAILURE"
+    machine.wait_for("PIPELINE_CRASHING")
     images.make(name=name)
-    machine.daemon.pachctl("put", "file", "data@master:a", stdin="more\n")
     assert machine.job()["state"] == "JOB_SUCCESS"
-    assert machine.pipeline()["state"] == "PIPELINE_RUNNING"
+    assert machine.wait_for("PIPELINE_RUNNING") == ""
 
 
 @pytest.mark.parametrize(
     ("cmd", "parts", "words"),
     [
-        (["nosuch"], {}, 'datum failed: exec: "nosuch": executable file not found in $PATH'),
-        (["/etc/passwd"], {}, 'datum failed: exec: "/etc/passwd": permission denied'),
+        (["nosuch"], {}, 'seconds: exec: "nosuch": executable file not found in $PATH'),
+        (["/etc/passwd"], {}, 'seconds: exec: "/etc/passwd": permission denied'),
         (
             ["sh", "-c", "tail /dev/zero"],
             {"resource_limits": {"memory": "64Mi"}},
-            "datum failed: out of memory: limit 64Mi",
+            "seconds: out of memory: limit 64Mi",
         ),
     ],
 )

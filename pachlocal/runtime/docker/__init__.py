@@ -1,4 +1,4 @@
 """The docker runtime: a pipeline's command runs in the image that its spec names.
 
-Needs the extra `docker`; nothing else imports it before it is asked for.
+It needs the extra `docker`; nothing imports it unless this runtime is chosen.
 """

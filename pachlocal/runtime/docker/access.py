@@ -14,7 +14,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from .engine import Image
+from .records import Image
 
 _ROOT = ("", "0", "root")
 

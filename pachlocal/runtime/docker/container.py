@@ -1,4 +1,4 @@
-"""A worker's container: held open by a program that does nothing, started again after a kill."""
+"""A worker's container: held open by a shell, started again after a kill."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import socket
 import time
 from pathlib import Path
 
-from .engine import ContainerSetup, Engine, EngineError, GoneError
+from pachlocal.errors import EngineError, GoneError
 
-HOLDER = "cat"
-"""The program that holds a container open: it waits for input that never comes, and ends with the
-daemon, whose end closes its input. Every image with a shell has it."""
+from .engine import Engine
+from .records import ContainerSetup
+from .shell import HELLO, READY
+from .streams import Frames
 
 _START_LIMIT_S = 30.0
 _LINGER_S = 0.05  # helpers that end with their parent (Python's resource tracker) need a moment
 _LINGER_STEP_S = 0.002
-_HEADER = 8  # see streams
 
 
 class Container:
@@ -38,12 +38,32 @@ class Container:
         self._setup = setup
         self._held: socket.socket | None = None
         self._pid = 0  # its first process, when that can be watched
+        self._started = ""  # when; another time is another run, begun by somebody else
+        self._has_setsid = False
+        self._held_by = 0  # processes; counted where the first can't be watched
         self.id = engine.create(setup)
         try:
-            self.start()
+            self._start()
         except BaseException:
             self.remove()
             raise
+
+    @property
+    def uid(self) -> int | None:
+        """Its user, as this machine numbers users; None if its processes aren't shown here."""
+        with contextlib.suppress(FileNotFoundError):  # it has ended
+            return Path(f"/proc/{self._pid}").stat().st_uid if self._pid else None
+        return None
+
+    @property
+    def is_started(self) -> bool:
+        """Whether `start` was called after the last `kill`."""
+        return self._held is not None
+
+    @property
+    def shell(self) -> socket.socket | None:
+        """The connection to the shell that runs commands; None if there is none that can."""
+        return self._held if self._has_setsid else None
 
     def start(self) -> None:
         """Start it unless it runs; make it anew when somebody removed it.
@@ -55,6 +75,7 @@ class Container:
             return
         self._let_go()
         try:
+            self._engine.kill(self.id)  # somebody may have started it: what runs then isn't ours
             self._start()
         except GoneError:
             self.id = self._engine.create(self._setup)
@@ -64,18 +85,25 @@ class Container:
         self._held = self._engine.hold(self.id)
         try:
             self._engine.start(self.id)
-            self._await_holder(self._held.fileno())
-            self._pid = self._watchable(self._engine.state(self.id).pid)
+            self._has_setsid = self._await_holder(self._held.fileno()) != READY
+            state = self._engine.state(self.id)
+            self._pid, self._started = self._watchable(state.pid), state.started
+            self._held_by = 0 if self._pid else self._engine.count_processes(self.id)
         except BaseException:
             self._let_go()
             raise
 
     def is_running(self) -> bool:
-        """Ask whether it runs: somebody may have ended it."""
+        """Ask whether it runs as we started it: somebody may have ended it, or started it anew.
+
+        Raises:
+            EngineError: Docker does not answer.
+        """
         try:
-            return self._engine.state(self.id).running
+            state = self._engine.state(self.id)
         except GoneError:
             return False
+        return state.running and state.started == self._started
 
     def is_idle(self) -> bool:
         """Whether nothing runs in it any more; helpers that are about to end get a moment to."""
@@ -92,8 +120,8 @@ class Container:
         Raises:
             EngineError: Docker does not answer.
         """
+        self._let_go()  # before the kill: Docker waits (10 s, and more) for a reader of the output
         self._engine.kill(self.id)
-        self._let_go()
 
     def remove(self) -> None:
         """Remove it, and all that runs in it.
@@ -111,27 +139,28 @@ class Container:
             self._held.close()
             self._held = None
 
-    def _await_holder(self, fd: int) -> None:
-        """Send the holder a line, and wait until it comes back: it runs."""
-        os.write(fd, b"\n")  # an empty pipe takes it
+    def _await_holder(self, fd: int) -> bytes:
+        """Ask the holder something, and return its answer: it runs."""
+        os.write(fd, HELLO)  # an empty pipe takes it
         poller = select.poll()
         poller.register(fd, select.POLLIN)
-        said = bytearray()
+        frames = Frames()
+        said = {1: b"", 2: b""}
         deadline = time.monotonic() + _START_LIMIT_S
-        while not said.endswith(b"\n"):
+        while not said[1].endswith(READY):
             left_s = deadline - time.monotonic()
             if left_s <= 0 or not poller.poll(left_s * 1000):
                 raise EngineError(f"its container was not ready after {_START_LIMIT_S:g}s")
             chunk = os.read(fd, 1 << 16)
-            said += chunk
+            for stream, payload in frames.of(chunk):
+                said[stream] += payload
             if not chunk:
-                break
-        if said[_HEADER:] != b"\n":
-            words = said[_HEADER:].decode(errors="replace").strip()
-            raise EngineError(
-                f"it has no program `{HOLDER}`, which holds a worker's container open"
-                + (f" ({words})" if words else "")
-            )
+                words = said[2].decode(errors="replace").strip()
+                raise EngineError(
+                    "it lacks the programs `sh` and `cat`, which hold a worker's container open"
+                    + (f" ({words})" if words else "")
+                )
+        return said[1].strip(b" ")
 
     def _watchable(self, pid: int) -> int:
         """Return the container's first process if this machine's list of processes shows it."""
@@ -144,7 +173,7 @@ class Container:
     def _is_quiet(self) -> bool:
         """Whether init has no child but the holder: orphans of commands become its children."""
         if not self._pid:
-            return self._engine.count_processes(self.id) <= 2  # a tenth of a command's time
+            return self._engine.count_processes(self.id) <= self._held_by  # takes 10 ms
         try:
             # Read twice: the list may lack one while another ends, see proc(5).
             counts = {len(self._children()) for _ in range(2)}

@@ -7,7 +7,7 @@ https://docs.docker.com/reference/api/engine/version/v1.47/.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from ..lines import LineSplitter
 
@@ -15,28 +15,45 @@ _HEADER = 8
 _START_FAILURE = b"OCI runtime exec failed: "
 
 
-class Output:
-    """Takes frames apart. Lines of output and errors don't mix, their order is that of arrival.
+class Frames:
+    """Takes frames apart, in whatever pieces they come."""
 
-    Attributes:
-        failure: What Docker said in the place of the command: why it did not start; "" otherwise.
-    """
-
-    def __init__(self, on_line: Callable[[str], None]) -> None:
-        self.failure = ""
+    def __init__(self) -> None:
         self._pending = bytearray()
-        self._begun = False
-        self._streams = {number: LineSplitter(on_line) for number in (1, 2)}
 
-    def feed(self, chunk: bytes) -> None:
-        """Take the next bytes of the connection."""
+    @property
+    def is_whole(self) -> bool:
+        """Whether all frames that have begun have come to their end."""
+        return not self._pending
+
+    def of(self, chunk: bytes) -> Iterator[tuple[int, bytes]]:
+        """Take the next bytes of a connection; yield the streams and payloads of whole frames."""
         self._pending += chunk
         while len(self._pending) >= _HEADER:
             end = _HEADER + int.from_bytes(self._pending[4:_HEADER], "big")
             if len(self._pending) < end:
                 return
-            stream, payload = self._pending[0], bytes(self._pending[_HEADER:end])
+            frame = self._pending[0], bytes(self._pending[_HEADER:end])
             del self._pending[:end]
+            yield frame
+
+
+class Output:
+    """What comes of an exec. Lines of output and errors don't mix, their order is that of arrival.
+
+    Attributes:
+        failure: What Docker said in the place of the command: why it did not start; "" otherwise.
+    """
+
+    def __init__(self, on_lines: Callable[[str], None]) -> None:
+        self.failure = ""
+        self._frames = Frames()
+        self._begun = False
+        self._streams = {number: LineSplitter(on_lines) for number in (1, 2)}
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes of the connection."""
+        for stream, payload in self._frames.of(chunk):
             if not self._begun and payload.startswith(_START_FAILURE):
                 self.failure = payload.decode(errors="replace").strip()
             elif stream in self._streams:

@@ -1,7 +1,7 @@
-"""The small program beside each worker that starts its commands and leaves nothing of them behind.
+"""The small program that starts each worker's commands, and leaves none of their processes behind.
 
-It runs by itself (`pachlocal.runtime.launch` starts it) and imports next to nothing, so that it is
-there in some 15 ms and forks cheaply. One launcher enters its namespaces once; a command then costs
-one spawn. It ends, with all that it started, when the pipe of its requests closes: a daemon that is
-gone, however it went, leaves nothing running.
+It is a separate process (`pachlocal.runtime.launch` starts it) and imports almost nothing, so that
+it starts in some 15 ms and forks cheaply. A launcher enters its namespaces once; each command then
+costs one spawn. When the pipe of its requests closes, it ends with everything that it started: a
+daemon leaves nothing running, however it ends.
 """

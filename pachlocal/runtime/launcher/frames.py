@@ -19,13 +19,18 @@ RUN = b"R"
 KILL = b"K"  # end the running command
 
 # Launcher to worker.
+# Before READY or after it, once, where there is a PID namespace: its first process, in the worker's
+# numbers. It has ended when all in the namespace have.
+GUARDED = b"G"
 READY = b"Y"  # once: commands can be run
 FAILED = b"F"  # once, instead of READY: why it can't work; it ends after this
 STARTED = b"S"  # the command's process group, for the worker to kill if the launcher dies
-# Exit code, an error in words if the command could not be started, what is to be noted of that.
+# Exit code, an error in words if the command could not be started, how many nanoseconds its start
+# took, what is to be noted of that.
 EXITED = b"E"
 # The same, and that the next command needs another launcher: this one's mounts have been changed.
 SPENT = b"L"
+UNABLE = b"U"  # no command was started: what the machine lacks, in words
 
 _LENGTH = 4
 

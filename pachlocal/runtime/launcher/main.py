@@ -6,8 +6,9 @@ import os
 import select
 import signal
 import sys
+import time
 
-from . import frames, leftovers, programs, spawn, warm
+from . import frames, programs, reaping, spawn, warm
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +40,11 @@ def main() -> None:
         while request := _next_request(keeper):
             kind, fields = request
             if kind == frames.RUN:  # a KILL found here came after the command had ended
-                answer = _run(fields, replies, children, keeper)
+                try:
+                    answer = _run(fields, replies, children, keeper)
+                except programs.UnableError as error:
+                    frames.write_frame(replies, frames.UNABLE, [str(error).encode()])
+                    continue
                 how = frames.SPENT if mounts is not None and mounts.changed() else frames.EXITED
                 frames.write_frame(replies, how, [*answer, keeper.note.encode()])
         keeper.end()
@@ -60,52 +65,64 @@ def _isolate(
     from . import linux, namespaces
 
     own_pids = isolation == "mounts+pids"
+    machine = namespaces.open_mounts()
     if isolation != "none":
         namespaces.leave(own_pids)
         if own_pids:
-            namespaces.become_first_process(close=(_REQUESTS, replies))
+            namespaces.become_first_process(_REQUESTS, replies)
         shown: Mapping[str, str] = dict(zip(binds[::2], binds[1::2], strict=True))
         namespaces.change_root(root, shown, own_pids)
     if not own_pids:
         linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
-    return namespaces.MountWatch() if isolation != "none" and os.geteuid() == 0 else None
+    if isolation == "none" or os.geteuid() != 0:
+        os.close(machine)
+        return None
+    return namespaces.MountWatch(machine)
 
 
 def _run(
     fields: list[bytes], replies: int, children: _ChildWatch, keeper: warm.Keeper
 ) -> list[bytes]:
+    begun = time.monotonic_ns()
     folder, names, words, variables, text = fields
     keeper.note = ""
     argv = frames.unpack_words(words)
     env = dict(os.environb)
     env.update(it.split(b"=", 1) for it in frames.unpack_words(variables))  # type: ignore[misc]
     env[b"PWD"] = folder
-    stdin, feed = os.pipe()
+    try:
+        stdin, feed = os.pipe()
+    except OSError as error:
+        raise programs.explain(argv[0], error) from error
     try:
         varying = frames.unpack_names(names)
         command = _start(folder, argv, env, stdin, None if varying is None else (keeper, varying))
     except programs.StartError as error:
         os.close(feed)
-        return [b"%d" % error.code, str(error).encode(errors="surrogateescape")]
+        return [b"%d" % error.code, str(error).encode(errors="surrogateescape"), b"0"]
+    except programs.UnableError:
+        os.close(feed)
+        raise
     except warm.InterruptedWaitError:
         os.close(feed)
         if frames.read_frame(_REQUESTS) is None:
             sys.exit(0)
-        return [b"137", b""]
+        return [b"137", b"", b"0"]
     finally:
         os.close(stdin)
+    took = time.monotonic_ns() - begun
     if os.getpid() != 1:
         frames.write_frame(replies, frames.STARTED, [b"%d" % command])
     status = _follow(command, _Feed(feed, text), children, keeper)
     if status is None:
         keeper.end()
-    leftovers.kill_all(command, keeper)
-    leftovers.reap_all(keeper)
+    reaping.kill_all(command, keeper)
+    reaping.reap_all(keeper)
     if status is None:
         sys.exit(0)
     code = os.waitstatus_to_exitcode(status)
     keeper.finish(code)
-    return [b"%d" % (code if code >= 0 else 128 - code), b""]
+    return [b"%d" % (code if code >= 0 else 128 - code), b"", b"%d" % took]
 
 
 def _start(
@@ -121,6 +138,8 @@ def _start(
     except OSError as error:
         reason = os.strerror(error.errno or 0).lower()
         message = f"working directory {os.fsdecode(folder)}: {reason}"
+        if programs.is_of_the_machine(error):
+            raise programs.UnableError(message) from error
         raise programs.StartError(programs.NOT_EXECUTABLE, message) from error
     # A command may have made the pipe non-blocking for all who hold it; the next would stumble.
     os.set_blocking(1, True)
@@ -129,7 +148,7 @@ def _start(
         try:
             if warmth is not None and sys.platform == "linux":
                 keeper, varying = warmth
-                return keeper.start(warm.Command(program, argv, env, folder, varying), stdin)
+                return keeper.start(warm.WarmCommand(program, argv, env, folder, varying), stdin)
             return spawn.start(program, argv, env, stdin)
         except OSError as error:
             raise programs.explain(program, error) from error
@@ -156,7 +175,7 @@ def _follow(command: int, feed: _Feed, children: _ChildWatch, keeper: warm.Keepe
                 return status
             if _REQUESTS in readable:
                 request = frames.read_frame(_REQUESTS)
-                leftovers.kill_all(command, keeper)
+                reaping.kill_all(command, keeper)
                 if request is None:
                     return None
 

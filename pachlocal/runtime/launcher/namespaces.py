@@ -12,12 +12,17 @@ import os
 import select
 import signal
 
-from . import linux
+from . import frames, linux
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import NoReturn
+
+    _Tree = dict[str, "_Tree"]
+    # A mount's number, which is another's when it is gone, and what tells the same mount of another
+    # namespace: device, root in it, path, options; as /proc/pid/mountinfo has them, see proc(5).
+    _Mount = tuple[bytes, tuple[bytes, ...]]
 
 
 def leave(own_pids: bool) -> None:
@@ -45,18 +50,20 @@ def leave(own_pids: bool) -> None:
     _write("/proc/self/gid_map", f"{group} {group} 1")
 
 
-def become_first_process(close: tuple[int, ...]) -> None:
+def become_first_process(requests: int, replies: int) -> None:
     """Return in a child that is process 1 of the new PID namespace: all others die with it.
 
     This process stays behind as the guard whose end tells the worker that everything has ended: the
     kernel lets it reap process 1 only when the namespace is empty. SIGTERM makes it kill process 1.
 
     Args:
-        close: Descriptors that the guard must not hold open.
+        requests: Where the worker asks; the guard doesn't hold it open.
+        replies: Where the guard says which process that child is; it doesn't hold it open either.
     """
     child = os.fork()
     if child:
-        _guard(child, close)
+        frames.write_frame(replies, frames.GUARDED, [b"%d" % child])
+        _guard(child, (requests, replies))
     linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -65,7 +72,8 @@ def change_root(root: str, binds: Mapping[str, str], own_pids: bool) -> None:
 
     Args:
         root: An empty folder to build it on.
-        binds: The folders to show, by their path in the new root (one name below `/`).
+        binds: The folders and files to show, by their path in the new root. The folder that one is
+            in is the machine's, with what it holds there.
         own_pids: Whether this process is in a PID namespace of its own, which needs its own /proc.
 
     Raises:
@@ -77,37 +85,85 @@ def change_root(root: str, binds: Mapping[str, str], own_pids: bool) -> None:
     linux.mount("tmpfs", root, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "mode=0755")
     # The folder that holds `root` is bound below too, and must not take this tree along.
     linux.mount("none", root, flags=linux.MS_UNBINDABLE)
-    hidden = {path.lstrip("/") for path in binds}
+    hidden = _tree_of(binds)
     if own_pids:
-        hidden.add("proc")
+        hidden["proc"] = {}
         os.mkdir(f"{root}/proc")  # noqa: PTH102 - pathlib would double the launcher's start
         flags = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
         linux.mount("proc", f"{root}/proc", "proc", flags)
-    with os.scandir("/") as entries:
-        for entry in entries:
-            if entry.name not in hidden:
-                _show(entry, f"{root}/{entry.name}")
+    _show_all("/", root, hidden)
     for path, source in binds.items():
-        os.mkdir(root + path)  # noqa: PTH102
+        if os.path.isdir(source):  # noqa: PTH112
+            os.mkdir(root + path)  # noqa: PTH102
+        else:
+            _make_file(root + path)
         linux.mount(source, root + path, flags=linux.MS_BIND | linux.MS_REC)
     _enter(root)
 
 
 class MountWatch:
-    """Tells whether the mounts of this process's namespace change: root's commands can do that.
+    """Tells whether commands change the mounts of this process's namespace: root's can do that.
 
-    What is mounted over a folder of `/pfs` hides it from every command that follows.
+    What is mounted over a folder of `/pfs` hides it from every command that follows. What the
+    machine mounts and unmounts comes here too, and doesn't count: a container that Docker starts is
+    enough. The two are told apart by the machine's own table. (Peer groups don't tell: the kernel
+    gives the number of one that is gone to the next.)
     """
 
-    def __init__(self) -> None:
-        """Begin to watch."""
-        mounts = os.open("/proc/self/mounts", os.O_RDONLY)
+    def __init__(self, machine: int) -> None:
+        """Begin to watch.
+
+        Args:
+            machine: The machine's table, see `open_mounts`.
+        """
+        self._machine = machine
+        self._here = open_mounts()
         self._poller = select.poll()
-        self._poller.register(mounts, select.POLLPRI)  # proc(5), /proc/pid/mounts
+        self._poller.register(self._here, select.POLLPRI)  # proc(5), /proc/pid/mounts
+        self._mounts = _read_mounts(self._here)
+        self._ours = self._not_of_the_machine(self._mounts)
 
     def changed(self) -> bool:
-        """Whether they have changed since this was last asked."""
-        return bool(self._poller.poll(0))
+        """Whether commands have changed them since this was last asked."""
+        if not self._poller.poll(0):
+            return False
+        before, now = self._mounts, _read_mounts(self._here)
+        self._mounts = now
+        gone = before - now
+        return bool(
+            self._not_of_the_machine(now - before) or gone & self._ours or self._still_there(gone)
+        )
+
+    def _not_of_the_machine(self, mounts: set[_Mount]) -> set[_Mount]:
+        places = _places(_read_mounts(self._machine))
+        ours = {mount for mount in mounts if mount[1] not in places}
+        # What the machine has unmounted in between is gone here as well by now.
+        return ours & _read_mounts(self._here) if ours else ours
+
+    def _still_there(self, gone: set[_Mount]) -> bool:
+        """Whether the machine still has a mount that is gone here, and won't come here again."""
+        if not gone:
+            return False
+        lost = _places(gone) & _places(_read_mounts(self._machine))
+        return bool(lost - _places(_read_mounts(self._here)))
+
+
+def open_mounts() -> int:
+    """Open the table of this process's mounts; it stays that of the namespace of this moment."""
+    return os.open("/proc/self/mountinfo", os.O_RDONLY)
+
+
+def _places(mounts: set[_Mount]) -> set[tuple[bytes, ...]]:
+    return {place for _, place in mounts}
+
+
+def _read_mounts(table: int) -> set[_Mount]:
+    os.lseek(table, 0, os.SEEK_SET)
+    text = b""
+    while part := os.read(table, 1 << 16):
+        text += part
+    lines = (line.split(b" ", 6) for line in text.splitlines())
+    return {(line[0], tuple(line[2:6])) for line in lines}
 
 
 def _guard(child: int, close: tuple[int, ...]) -> NoReturn:
@@ -119,6 +175,33 @@ def _guard(child: int, close: tuple[int, ...]) -> NoReturn:
     os._exit(code if code >= 0 else 128 - code)
 
 
+def _tree_of(paths: Mapping[str, str]) -> _Tree:
+    """Sort paths into folders by name; those of them alone have nothing in them."""
+    tree: _Tree = {}
+    for path in paths:
+        at = tree
+        for name in path.strip("/").split("/"):
+            at = at.setdefault(name, {})
+    return tree
+
+
+def _show_all(source: str, target: str, hidden: _Tree) -> None:
+    """Show what is in a folder, but for what is hidden there."""
+    with os.scandir(source) as entries:
+        for entry in entries:
+            below = hidden.get(entry.name)
+            path = f"{target}/{entry.name}"
+            if below is None:
+                _show(entry, path)
+            elif below:
+                os.mkdir(path)  # noqa: PTH102
+                _show_all(entry.path, path, below)
+
+
+def _make_file(path: str) -> None:
+    os.close(os.open(path, os.O_CREAT | os.O_WRONLY))
+
+
 def _show(entry: os.DirEntry[str], target: str) -> None:
     if entry.is_symlink():
         os.symlink(os.readlink(entry.path), target)  # noqa: PTH115, PTH211
@@ -126,7 +209,7 @@ def _show(entry: os.DirEntry[str], target: str) -> None:
     if entry.is_dir():
         os.mkdir(target)  # noqa: PTH102
     else:
-        os.close(os.open(target, os.O_CREAT | os.O_WRONLY))
+        _make_file(target)
     linux.mount(entry.path, target, flags=linux.MS_BIND | linux.MS_REC)
 
 

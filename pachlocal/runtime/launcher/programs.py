@@ -11,6 +11,9 @@ import os
 NOT_FOUND = 127  # the exit codes of a shell, POSIX "Shell Command Language", 2.8.2
 NOT_EXECUTABLE = 126
 
+# What execve(2), chdir(2), fork(2) and pipe(2) say when it isn't the program's fault.
+_OF_THE_MACHINE = (errno.EAGAIN, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+
 _ADVICE = {
     "Rscript": "install R from https://cran.r-project.org or your system's packages (r-base)",
     "R": "install R from https://cran.r-project.org or your system's packages (r-base)",
@@ -28,6 +31,10 @@ class StartError(Exception):
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class UnableError(Exception):
+    """The machine lacks what it takes to start a command; the message says what."""
 
 
 def find(name: bytes, path: bytes) -> bytes:
@@ -58,10 +65,17 @@ def find(name: bytes, path: bytes) -> bytes:
     raise StartError(NOT_FOUND, message)
 
 
-def explain(program: bytes, error: OSError) -> StartError:
+def is_of_the_machine(error: OSError) -> bool:
+    """Whether a command was not started for want of memory, processes or descriptors."""
+    return error.errno in _OF_THE_MACHINE
+
+
+def explain(program: bytes, error: OSError) -> StartError | UnableError:
     """Turn the failure of execve(2) into words."""
     shown = os.fsdecode(program)
     message = f"fork/exec {shown}: {os.strerror(error.errno or 0).lower()}"
+    if is_of_the_machine(error):
+        return UnableError(message)
     if error.errno != errno.ENOENT:
         return StartError(NOT_EXECUTABLE, message)
     if os.path.exists(program):  # noqa: PTH110

@@ -3,7 +3,8 @@
 The first run of a command learns which modules of the library its script imports (`hook`); the next
 one starts a server with these, and is forked from it, as are all that follow. A server is used for
 what it was started for only: this interpreter, script and arguments, in this environment but for
-the variables that differ from datum to datum. At any trouble a command starts cold.
+the variables that differ from datum to datum. At any trouble a command starts cold. Where Python
+and R differ, `interpreters.py` says how.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import os
 import select
 import signal
 
-from . import frames, spawn
+from . import frames, interpreters, spawn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,9 +32,7 @@ _LOAD_LIMIT_S = 60.0
 _ANSWER_LIMIT_S = 10.0
 _MAX_LOSSES = 3  # servers that ended for no reason that is known, or learned too little
 
-_HOOK = os.path.join(os.path.dirname(__file__), "hook")  # noqa: PTH118, PTH120
 _REQUESTS = 0
-_FLAGS = (b"-u", b"-B", b"-O", b"-OO", b"-s", b"-b", b"-bb", b"-q")
 
 
 class InterruptedWaitError(Exception):
@@ -44,7 +43,7 @@ class _LostError(Exception):
     """The server is of no use any more; the message says why."""
 
 
-class Command:
+class WarmCommand:
     """What is to be run: a script.
 
     Attributes:
@@ -65,14 +64,22 @@ class Command:
     ) -> None:
         self.program, self.argv, self.env, self.folder = program, argv, env, folder
         self.varying = varying
+        self.interpreter, self._script = self._find()
+
+    def _find(self) -> tuple[interpreters.Interpreter | None, bytes]:
+        for interpreter in interpreters.INTERPRETERS:
+            script = interpreter.script(self)
+            if script is not None:
+                return interpreter, script
+        return None, b""
 
     def key(self) -> object | None:
         """What has to be the same for a server to be used again; None: start it cold."""
-        script = _script(self.argv)
-        if script is None or self.env.get(b"PYTHONPATH") == b"":
+        if self.interpreter is None:
             return None
+        script = os.path.join(self.folder, self._script)  # noqa: PTH118
         try:
-            files = [os.stat(os.path.join(self.folder, script)), os.stat(self.program)]  # noqa: PTH116, PTH118
+            files = [os.stat(path) for path in (script, *self.interpreter.files(self))]  # noqa: PTH116
         except OSError:
             return None
         # A datum's variable that the machine has too (an input by the name of HOME) may be read
@@ -80,7 +87,7 @@ class Command:
         fixed = {
             name: value
             for name, value in self.env.items()
-            if name not in self.varying or name in os.environb
+            if name not in self.varying or name in os.environb or self.interpreter.reads(name)
         }
         stamps = [(file.st_ino, file.st_mtime_ns, file.st_size) for file in files]
         return self.program, self.argv, self.folder, fixed, stamps
@@ -101,7 +108,7 @@ class Keeper:
         self._losses = 0
         self._report = -1
         self._running = 0
-        self._server: _Server | None = None
+        self._server: _WarmInterpreter | None = None
 
     @property
     def fd(self) -> int | None:
@@ -125,7 +132,7 @@ class Keeper:
         """The server's process, which is to outlive commands."""
         return self._server.pid if self._server else None
 
-    def start(self, command: Command, stdin: int) -> int:
+    def start(self, command: WarmCommand, stdin: int) -> int:
         """Start a command; see `spawn.start`.
 
         Raises:
@@ -133,7 +140,7 @@ class Keeper:
             InterruptedWaitError: There is a request from the worker; nothing was started.
         """
         key = command.key()
-        if key is None:
+        if key is None or command.interpreter is None:
             return spawn.start(command.program, command.argv, command.env, stdin)
         if key != self._key:
             self.end()
@@ -145,7 +152,7 @@ class Keeper:
                 self._lose(str(error))
         if self._refused or self._learned:
             return spawn.start(command.program, command.argv, command.env, stdin)
-        return self._start_and_learn(command, stdin)
+        return self._start_and_learn(command, command.interpreter, stdin)
 
     def finish(self, code: int) -> None:
         """Take in what the command has reported: it has ended, with this exit code."""
@@ -158,6 +165,8 @@ class Keeper:
         if code != 0 or not text.endswith(b"\0end"):
             return
         if text.startswith(b"ok\0"):
+            if text != self._learned:
+                self.end()  # if there is one, it has loaded less
             self._learned = text
         elif text == b"more\0end":
             self._lose("the script imports more than it did")
@@ -197,7 +206,7 @@ class Keeper:
             self._server.end()
             self._server = None
 
-    def _fork(self, command: Command, stdin: int) -> int:
+    def _fork(self, command: WarmCommand, stdin: int) -> int:
         server = self._ready_server(command)
 
         ours, go = os.pipe()
@@ -220,26 +229,36 @@ class Keeper:
         self._running = int(text)
         return self._running
 
-    def _ready_server(self, command: Command) -> _Server:
+    def _ready_server(self, command: WarmCommand) -> _WarmInterpreter:
         if self._server and not self._server.is_there():
             self.end()
-        if self._server is None:
-            self._server = _Server(command, self._learned)
-        if not self._server.ready:
-            kind, text = self._server.receive(_LOAD_LIMIT_S, interrupt=_REQUESTS)
+        server = self._server or self._new_server(command)
+        self._server = server
+        if not server.ready:
+            kind, text = server.receive(_LOAD_LIMIT_S, interrupt=_REQUESTS)
             if kind == _REFUSED:
                 self._refuse(text)
                 raise _LostError(text)
             if kind != _READY:
                 raise _LostError("it did not start")
-            self._server.ready = True
-        return self._server
+            server.ready = True
+        return server
 
-    def _start_and_learn(self, command: Command, stdin: int) -> int:
-        report = os.memfd_create("report", 0)
-        script = _script(command.argv) or b""
-        env = _with_hook(command.env, b"learn %d %b" % (report, script))
+    def _new_server(self, command: WarmCommand) -> _WarmInterpreter:
         try:
+            if command.interpreter is None:
+                raise interpreters.UnfitError("no interpreter runs it")
+            return _WarmInterpreter(*command.interpreter.server(command, self._learned))
+        except interpreters.UnfitError as error:
+            self._refuse(str(error))
+            raise _LostError(str(error)) from error
+
+    def _start_and_learn(
+        self, command: WarmCommand, interpreter: interpreters.Interpreter, stdin: int
+    ) -> int:
+        report = os.memfd_create("report")
+        try:
+            env = interpreter.learner(command, report)
             pid = spawn.start(command.program, command.argv, env, stdin)
         except BaseException:
             os.close(report)
@@ -262,7 +281,7 @@ class Keeper:
         self.note = f"always in a cold interpreter: {reason}"
 
 
-class _Server:
+class _WarmInterpreter:
     """A server as the launcher sees it.
 
     Attributes:
@@ -271,8 +290,17 @@ class _Server:
         reaped: Whether the process is no more.
     """
 
-    def __init__(self, command: Command, learned: bytes) -> None:
+    def __init__(
+        self, program: bytes, argv: list[bytes], env: dict[bytes, bytes], facts: bytes
+    ) -> None:
         """Start it, in the current folder.
+
+        Args:
+            program: Its path.
+            argv: The arguments, the program's name first.
+            env: The whole environment. PACHLOCAL_WARM has places for the descriptors of its socket
+                and of what it is to read.
+            facts: What it is to read.
 
         Raises:
             OSError: The program can't be executed.
@@ -284,21 +312,21 @@ class _Server:
         # What a command has there too; nothing is read before a fork has put its own in place.
         stdin, feed = os.pipe()
         os.close(feed)
-        facts = os.memfd_create("learned", 0)
+        told = os.memfd_create("learned", 0)
         try:
-            with os.fdopen(os.dup(facts), "wb") as file:
-                file.write(learned)
-            os.lseek(facts, 0, os.SEEK_SET)
+            with os.fdopen(os.dup(told), "wb") as file:
+                file.write(facts)
+            os.lseek(told, 0, os.SEEK_SET)
             theirs.set_inheritable(True)
-            env = _with_hook(command.env, b"serve %d %d" % (theirs.fileno(), facts))
-            self.pid = spawn.start(command.program, command.argv, env, stdin)
+            descriptors = env[b"PACHLOCAL_WARM"] % (theirs.fileno(), told)
+            self.pid = spawn.start(program, argv, {**env, b"PACHLOCAL_WARM": descriptors}, stdin)
         except BaseException:
             self._socket.close()
             raise
         finally:
             theirs.close()
             os.close(stdin)
-            os.close(facts)
+            os.close(told)
 
     def fileno(self) -> int:
         """The socket's descriptor."""
@@ -357,25 +385,3 @@ class _Server:
                 os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
             self.reaped = True
-
-
-def _script(argv: list[bytes]) -> bytes | None:
-    """The script that an interpreter is to run; None when it is something else."""
-    name = os.path.basename(argv[0])  # noqa: PTH119
-    version = name[len(b"python") :].replace(b".", b"")
-    if not name.startswith(b"python") or not (version or b"3").isdigit():
-        return None
-    for word in argv[1:]:
-        if not word.startswith(b"-"):
-            return word
-        if word not in _FLAGS:
-            return None
-    return None
-
-
-def _with_hook(env: dict[bytes, bytes], what: bytes) -> dict[bytes, bytes]:
-    """An environment in which an interpreter runs the hook at the end of its start."""
-    path = os.fsencode(_HOOK)
-    if others := env.get(b"PYTHONPATH"):
-        path += b":" + others
-    return {**env, b"PYTHONPATH": path, b"PACHLOCAL_WARM": what}

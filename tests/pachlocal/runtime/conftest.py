@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pachlocal.errors import LauncherError
 from pachlocal.runtime.contract import Invocation, Outcome
 from pachlocal.runtime.environment import interpreter_environment
 from pachlocal.runtime.folders import WorkerFolder
-from pachlocal.runtime.launch import Isolation, Launcher, LauncherError, LauncherSetup
+from pachlocal.runtime.image_files import ImageFiles
+from pachlocal.runtime.launch import Isolation, Launcher, LauncherSetup
 from pachlocal.runtime.worker import ProcessWorker
+
+from .processes import taking
 
 if TYPE_CHECKING:
     from images.busybox import Images
@@ -27,7 +31,8 @@ def process_worker(
     scratch: Path, name: str, stage: Path | None, isolation: Isolation
 ) -> ProcessWorker:
     folder = WorkerFolder(scratch, name)
-    return ProcessWorker(folder, stage, isolation, interpreter_environment(os.environ))
+    image = ImageFiles({"/code": stage}, "/code") if stage is not None else None
+    return ProcessWorker(folder, image, isolation, interpreter_environment(os.environ))
 
 
 @pytest.fixture(scope="session")
@@ -106,7 +111,7 @@ def worker(open_worker: Callable[..., ProcessWorker], stage: Path) -> ProcessWor
 def run(worker: ProcessWorker) -> Run:
     def run_(*cmd: str, **parts: object) -> tuple[Outcome, list[str]]:
         lines: list[str] = []
-        outcome = worker.run(Invocation(cmd, **parts), lines.append)  # type: ignore[arg-type]
+        outcome = worker.run(Invocation(cmd, **parts), taking(lines))  # type: ignore[arg-type]
         return outcome, lines
 
     return run_

@@ -8,7 +8,8 @@ import time
 import uuid
 from collections.abc import Callable
 
-from pachlocal.runtime.contract import Invocation, Worker
+from pachlocal.errors import InfrastructureError
+from pachlocal.runtime.contract import Invocation, StopToken, Worker
 
 DEADLINE_S = 10.0
 
@@ -25,6 +26,11 @@ class Marked:
         return sum(line.startswith(self.command) for line in listed.stdout.splitlines())
 
 
+def taking(lines: list[str]) -> Callable[[str], None]:
+    """Return what adds the lines of a command's output to a list, each by itself."""
+    return lambda text: lines.extend(text.split("\n"))
+
+
 def wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + DEADLINE_S
     while not condition():
@@ -32,11 +38,16 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def in_thread(worker: Worker, invocation: Invocation) -> tuple[threading.Thread, list[object]]:
+def in_thread(
+    worker: Worker, invocation: Invocation, stop: StopToken | None = None
+) -> tuple[threading.Thread, list[object]]:
     said: list[object] = []
 
     def work() -> None:
-        said.append(worker.run(invocation, lambda _: None))
+        try:
+            said.append(worker.run(invocation, lambda _: None, stop))
+        except InfrastructureError as error:
+            said.append(error)
 
     thread = threading.Thread(target=work)
     thread.start()

@@ -9,17 +9,28 @@ from pathlib import Path
 
 import pytest
 
-from pachlocal.runtime.contract import Invocation, Outcome, Worker, WorkerSpec
+from pachlocal.runtime.contract import Invocation, Outcome, StopToken, Worker, WorkerSpec
 from pachlocal.runtime.launch import Isolation
 
 from .conftest import Run, process_worker
-from .processes import Marked, in_thread, wait_until
+from .processes import Marked, in_thread, taking, wait_until
 
 OK = Outcome(0)
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="needs a subreaper or a PID namespace")
 
 
-@pytest.fixture(params=[*(isolation.value for isolation in Isolation), "docker"])
+# In Docker a program is started by an exec at first, and by the container's shell from then on.
+KNOWN = "docker, known programs"
+PROGRAMS = (("sh", "-c", ""), ("cat", "/dev/null"), ("ls", "/"), ("head", "-c0", "/dev/null"))
+
+
+@pytest.fixture(
+    params=[
+        *(isolation.value for isolation in Isolation),
+        "docker",
+        pytest.param(KNOWN, marks=pytest.mark.slow),
+    ]
+)
 def backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -30,7 +41,7 @@ def open_worker(
 ) -> Iterator[Callable[[], Worker]]:
     workers: list[Worker] = []
     runtime = image = None
-    if backend == "docker":
+    if backend.startswith("docker"):
         image = request.getfixturevalue("busybox_image")
         runtime = request.getfixturevalue("docker_runtime")
 
@@ -38,6 +49,8 @@ def open_worker(
         name = f"worker{len(workers)}"
         if runtime is not None:
             workers.append(runtime.open_worker(WorkerSpec(name, image)))
+            for program in PROGRAMS if backend == KNOWN else ():
+                assert workers[-1].run(Invocation(program), taking([])) == OK
         else:
             isolation = Isolation(backend)
             if isolation not in request.getfixturevalue("allowed"):
@@ -212,7 +225,7 @@ def test_workers_side_by_side_have_each_their_pfs(
         worker = workers[number]
         for turn in range(10):
             (worker.pfs / "x").write_text(f"{number} {turn}\n")
-            worker.run(Invocation(("cat", "/pfs/x")), seen[number].append)
+            worker.run(Invocation(("cat", "/pfs/x")), taking(seen[number]))
 
     threads = [threading.Thread(target=work, args=(number,)) for number in seen]
     for thread in threads:
@@ -231,7 +244,9 @@ def test_a_timeout_ends_the_command_and_says_so(run: Run, marked: Marked) -> Non
 
 def test_a_timeout_ends_a_command_that_never_stops_writing(worker: Worker) -> None:
     seen: set[str] = set()
-    outcome = worker.run(Invocation(("yes",), timeout_s=1.0), seen.add)
+    outcome = worker.run(
+        Invocation(("yes",), timeout_s=1.0), lambda text: seen.update(text.split("\n"))
+    )
     assert outcome == Outcome(137, "datum timeout of 1s exceeded")
     assert seen == {"y"}
 
@@ -249,6 +264,25 @@ def test_kill_ends_the_command_at_once(worker: Worker, marked: Marked) -> None:
     assert marked.count() == 0
     worker.kill()
     assert worker.run(Invocation(("true",)), print) == OK
+
+
+def test_a_stop_ends_the_command_at_once(worker: Worker, marked: Marked) -> None:
+    stop = StopToken()
+    thread, said = in_thread(worker, Invocation(("sh", "-c", f"{marked.command} & wait")), stop)
+    wait_until(lambda: marked.count() == 1)
+    stop.stop()
+    thread.join(5)
+    assert said == [Outcome(137, "the command was stopped")]
+    assert marked.count() == 0
+
+
+def test_after_a_stop_nothing_begins_that_is_to_end_with_it(worker: Worker) -> None:
+    stop = StopToken()
+    stop.stop()
+    begun = Invocation(("touch", "/pfs/begun"))
+    assert worker.run(begun, print, stop) == Outcome(137, "the command was stopped")
+    assert not (worker.pfs / "begun").exists()
+    assert worker.run(begun, print, StopToken()) == OK
 
 
 def test_signals_that_a_command_ignores_do_not_save_it(run: Run, marked: Marked) -> None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
 
 from pachlocal.errors import InvalidArgumentError
+from pachlocal.runtime import folders
 from pachlocal.runtime.folders import WorkerFolder, prepare_scratch, remove_tree
 from pachlocal.runtime.rewrite import is_plain
 
@@ -19,11 +21,47 @@ def test_what_a_dead_daemon_left_is_removed(tmp_path: Path) -> None:
     links = Path(folder.plain_path(odd)).parent
     assert links.exists()
 
-    prepare_scratch(scratch)
+    prepare_scratch(scratch).join()
 
-    assert not (scratch / "w").exists()
     assert not links.exists()
-    WorkerFolder(scratch, "w").remove()
+    assert [entry.name for entry in scratch.iterdir()] == [".pachlocal-scratch"]
+
+
+def test_nobody_waits_until_much_that_was_left_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare_scratch(tmp_path)
+    WorkerFolder(tmp_path, "w")
+    going_on, remove = threading.Event(), folders._remove_worker
+
+    def remove_later(base: Path) -> None:
+        going_on.wait()
+        remove(base)
+
+    monkeypatch.setattr(folders, "_remove_worker", remove_later)
+    removing = prepare_scratch(tmp_path)
+    new = WorkerFolder(tmp_path, "w")  # the name is free
+    going_on.set()
+    removing.join()
+    assert new.pfs.exists()
+    assert len(list(tmp_path.iterdir())) == 2  # it, and the mark
+
+
+def test_what_can_not_be_removed_is_tried_again_at_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    prepare_scratch(tmp_path)
+    WorkerFolder(tmp_path, "w")
+
+    def refuse(base: Path) -> None:
+        raise PermissionError(1, "not yours", str(base))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(folders, "_remove_worker", refuse)
+        prepare_scratch(tmp_path).join()
+    assert "not yours" in caplog.text
+    prepare_scratch(tmp_path).join()
+    assert [entry.name for entry in tmp_path.iterdir()] == [".pachlocal-scratch"]
 
 
 def test_a_folder_in_other_use_is_left_alone(tmp_path: Path) -> None:

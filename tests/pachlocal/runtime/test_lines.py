@@ -10,7 +10,7 @@ from pachlocal.runtime.lines import LINE_LIMIT, LineSplitter
 
 def split(*chunks: bytes) -> list[str]:
     lines: list[str] = []
-    splitter = LineSplitter(lines.append)
+    splitter = LineSplitter(lambda text: lines.extend(text.split("\n")))
     for chunk in chunks:
         splitter.feed(chunk)
     splitter.finish()
@@ -47,3 +47,11 @@ def test_a_long_line_is_cut_between_characters() -> None:
 
 def test_a_long_line_of_bytes_that_are_no_characters_is_cut_too() -> None:
     assert [len(part) for part in split(b"\x80" * (LINE_LIMIT + 5))] == [LINE_LIMIT, 5]
+
+
+def test_lines_that_come_at_once_are_passed_on_at_once() -> None:
+    passed: list[str] = []
+    splitter = LineSplitter(passed.append)
+    splitter.feed(b"a\n\nb\nc")
+    splitter.feed(b"d\ne\n")
+    assert passed == ["a\n\nb", "cd\ne"]

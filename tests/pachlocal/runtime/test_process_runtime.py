@@ -14,6 +14,8 @@ from pachlocal.runtime.environment import interpreter_environment
 from pachlocal.runtime.launch import Isolation
 from pachlocal.runtime.process import ProcessRuntime
 
+from .processes import taking
+
 
 def open_runtime(scratch: Path, stages: dict[str, Path], *, rewrite_paths: bool = False) -> Runtime:
     return ProcessRuntime(scratch, stages, rewrite_paths=rewrite_paths)
@@ -27,7 +29,7 @@ def test_a_stage_is_shown_as_code(tmp_path: Path, rewrite_paths: bool) -> None:
     runtime = open_runtime(tmp_path / "scratch", {"org/a": stage}, rewrite_paths=rewrite_paths)
     worker = runtime.open_worker(WorkerSpec("w", "org/a:latest"))
     lines: list[str] = []
-    assert worker.run(Invocation(("sh", "/code/main.sh")), lines.append) == Outcome(0)
+    assert worker.run(Invocation(("sh", "/code/main.sh")), taking(lines)) == Outcome(0)
     worker.close()
     assert lines == ["hello"]
     assert not worker.pfs.parent.exists()
@@ -49,6 +51,21 @@ def test_scratch_and_stage_may_have_blanks_in_their_paths(
     worker.close()
 
 
+@pytest.mark.parametrize("rewrite_paths", [False, True])
+def test_a_worker_says_where_is_what_its_commands_see(tmp_path: Path, rewrite_paths: bool) -> None:
+    stage = tmp_path / "stage"
+    stage.mkdir()
+    (stage / "x").write_text("x")
+    (tmp_path / "y").write_text("y")
+    runtime = open_runtime(tmp_path / "scratch", {"a": stage}, rewrite_paths=rewrite_paths)
+    worker = runtime.open_worker(WorkerSpec("w", "a"))
+    for path, content in (("/code/x", "x"), (str(tmp_path / "y"), "y")):
+        place = worker.place_of(path)
+        assert place is not None
+        assert place.read_text() == content
+    worker.close()
+
+
 def test_an_image_whose_folder_is_gone(tmp_path: Path) -> None:
     runtime = open_runtime(tmp_path / "scratch", {"org/a": tmp_path / "gone"})
     with pytest.raises(ImageUnavailableError, match=r"org/a is built from .*gone"):
@@ -59,7 +76,7 @@ def test_an_unknown_image_has_the_machines_programs_and_no_code(tmp_path: Path) 
     runtime = open_runtime(tmp_path / "scratch", {}, rewrite_paths=True)
     worker = runtime.open_worker(WorkerSpec("w", "ubuntu:22.04"))
     lines: list[str] = []
-    assert worker.run(Invocation(("echo", "/code")), lines.append) == Outcome(0)
+    assert worker.run(Invocation(("echo", "/code")), taking(lines)) == Outcome(0)
     worker.close()
     assert lines == ["/code"]
 

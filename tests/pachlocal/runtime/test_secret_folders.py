@@ -8,6 +8,8 @@ from pachlocal.errors import ImageUnavailableError
 from pachlocal.runtime.contract import Invocation, Outcome, WorkerSpec
 from pachlocal.runtime.process import ProcessRuntime
 
+from .processes import taking
+
 SECRETS = {"/secrets/db": {"user": b"ann", "password": b"hunter2"}, "/secrets/web": {"key": b"k"}}
 
 
@@ -17,7 +19,7 @@ def test_commands_find_secrets_where_they_ask_for_them(tmp_path: Path, rewrite_p
     worker = runtime.open_worker(WorkerSpec("w", "x", secrets=SECRETS))
     lines: list[str] = []
     script = b"cat /secrets/db/password; echo; cat /secrets/web/key; echo; ls /secrets/db\n"
-    assert worker.run(Invocation(("sh",), script), lines.append) == Outcome(0)
+    assert worker.run(Invocation(("sh",), script), taking(lines)) == Outcome(0)
     folder = tmp_path / "scratch" / "w" / "secrets"
     assert folder.stat().st_mode & 0o777 == 0o700
     worker.close()

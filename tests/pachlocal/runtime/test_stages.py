@@ -66,7 +66,13 @@ def test_interpolation(text: str, filled: str) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("services: [", "expected"),
+        ("services: [", "compose.yaml:1:12: expected"),
+        ("services: " + "[" * 2000, "nested more than"),
+        ("services: {a: {image: !!int x}}", 'compose.yaml:1:23: "x" is not a valid int'),
+        ("services: {a: {image: !!bool x}}", '"x" is not a valid bool'),
+        ("services: {a: {image: !!bool {=: x}}}", "this is not a valid bool"),
+        ("services: {a: {image: !!timestamp x}}", '"x" is not a valid timestamp'),
+        ("services: {a: {build: x}, a: {build: y}}", '"a" stands twice'),
         ("services: [a]", "services must be a mapping"),
         ("just words", "the file must be a mapping"),
         ("services: {a: x}", "service a must be a mapping"),
@@ -86,11 +92,11 @@ def test_a_malformed_file_is_named(tmp_path: Path, text: str, words: str) -> Non
 
 
 def test_a_file_that_is_not_there_or_is_no_text(tmp_path: Path) -> None:
-    with pytest.raises(InvalidArgumentError, match=r"none\.yaml"):
+    with pytest.raises(InvalidArgumentError, match=r"none\.yaml: No such file"):
         load_stages(tmp_path / "none.yaml")
     binary = tmp_path / "compose.yaml"
     binary.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InvalidArgumentError, match=r"compose\.yaml"):
+    with pytest.raises(InvalidArgumentError, match=r"compose\.yaml: not a text file$"):
         load_stages(binary)
 
 

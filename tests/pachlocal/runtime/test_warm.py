@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,9 +13,11 @@ import pytest
 from pachlocal.runtime.contract import Invocation, Outcome
 from pachlocal.runtime.worker import ProcessWorker
 
-from .processes import Marked, in_thread, wait_until
+from .processes import Marked, in_thread, taking, wait_until
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere all starts are cold")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="elsewhere all starts are cold"),
+]
 
 OK = Outcome(0)
 WARM = "in a warm interpreter"
@@ -157,7 +161,7 @@ class Python:
 
     def run(self, mode: str, *, cold: bool = False, **env: str) -> tuple[Outcome, list[str]]:
         lines: list[str] = []
-        outcome = self.worker.run(self.invocation(mode, cold=cold, **env), lines.append)
+        outcome = self.worker.run(self.invocation(mode, cold=cold, **env), taking(lines))
         self.notes.append(outcome.note)
         return outcome, lines
 
@@ -273,7 +277,7 @@ def test_imports_that_write_are_left_to_each_run(python: Python, stage: Path) ->
     said = [python.run("x") for _ in range(3)]
     assert said[0] == said[1] == said[2]
     assert "The Zen of Python, by Tim Peters" in said[0][1]
-    refused = "always in a cold interpreter: what it imports writes messages"
+    refused = "always in a cold interpreter: what it loads writes messages"
     assert python.notes[1:] == ["", refused, ""]
 
 
@@ -363,3 +367,31 @@ def test_a_worker_that_is_to_start_all_cold(
     worker._warm = False
     given = Invocation(("python3", "/code/main.py"), varying=frozenset())
     assert [worker.run(given, print).note for _ in range(3)] == ["", "", ""]
+
+
+@pytest.fixture
+def shared_folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder of the machine in which everybody sees what is mounted there: a disk, at first."""
+    if os.geteuid() != 0:
+        pytest.skip("only root mounts anything")
+    folder = tmp_path / "shared"
+    (folder / "disk").mkdir(parents=True)
+    (folder / "another").mkdir()
+    subprocess.run(["mount", "--bind", folder, folder], check=True)
+    try:
+        subprocess.run(["mount", "--make-shared", folder], check=True)
+        subprocess.run(["mount", "-t", "tmpfs", "none", folder / "disk"], check=True)
+        yield folder
+    finally:
+        subprocess.run(["umount", "--recursive", folder], check=True)
+
+
+def test_what_the_machine_mounts_cools_nothing(shared_folder: Path, python: Python) -> None:
+    python.run("learn")
+    subprocess.run(["umount", shared_folder / "disk"], check=True)
+    python.run("learn")
+    # The kernel gives this one the number of the peer group that is gone.
+    subprocess.run(["mount", "-t", "tmpfs", "none", shared_folder / "another"], check=True)
+    python.run("learn")
+    python.run("learn")
+    assert python.notes == ["", WARM, WARM, WARM, WARM]

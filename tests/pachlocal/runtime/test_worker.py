@@ -12,6 +12,7 @@ from pachlocal.runtime.launch import Isolation
 from pachlocal.runtime.worker import ProcessWorker
 
 from .conftest import Run
+from .processes import taking
 
 OK = Outcome(0)
 
@@ -52,14 +53,16 @@ def test_variables_of_the_invocation_are_added_and_win(
     assert run("sh", "-c", script, env={"HOME": "/x"}) == (OK, ["", "/x"])
 
 
-def test_without_a_stage_commands_start_in_pfs(
+def test_without_a_stage_commands_start_where_a_container_does_and_may_write_there(
     open_worker: Callable[..., ProcessWorker],
 ) -> None:
     worker = open_worker()
     (worker.pfs / "mark").touch()
     lines: list[str] = []
-    assert worker.run(Invocation(("ls",)), lines.append) == OK
-    assert lines == ["mark"]
+    command = ("sh", "-c", "ls pfs; echo x >scratch-of-a-command && cat scratch-of-a-command")
+    assert worker.run(Invocation(command), taking(lines)) == OK
+    assert lines == ["mark", "x"]
+    assert not Path("/scratch-of-a-command").exists()
 
 
 def test_a_working_directory_is_taken_and_pwd_tells_it(run: Run, worker: ProcessWorker) -> None:

@@ -1,5 +1,5 @@
-"""The folder that comes first on PYTHONPATH of a script's interpreter, until its start is over.
+"""The folder that comes first on PYTHONPATH of a script's interpreter during its startup.
 
-The modules in it stand alone, and import only what every interpreter has loaded anyway and what is
-written in C: a script is to find the same sys.modules as ever. So no pathlib, typing or signal.
+Its modules are self-contained, and import only modules that every interpreter loads anyway or that
+are written in C, so that a script finds its usual sys.modules: no pathlib, typing or signal.
 """

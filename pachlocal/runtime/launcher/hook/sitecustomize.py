@@ -21,7 +21,7 @@ def _main() -> None:
         _run_own()
         return
     common, serve = __import__("pachlocal_learn"), __import__("pachlocal_serve")
-    for name in ("pachlocal_learn", "pachlocal_serve"):
+    for name in ("pachlocal_learn", "pachlocal_serve", "pachlocal_fork"):
         del sys.modules[name]
     _hide()
     if told[0] == "learn":
@@ -31,7 +31,7 @@ def _main() -> None:
             common.learn(int(told[1]), told[2])
         return
     try:
-        server = serve.Server(int(told[1]), int(told[2]), common)
+        server = serve.PythonServer(int(told[1]), int(told[2]), common)
         try:
             _run_own()
         except ImportError as error:

@@ -7,10 +7,12 @@ import os
 import threading
 from collections.abc import Iterator
 
+from .contract import StopToken
+
 _CHUNK = 1 << 16
 
 
-class Turns:
+class CommandLock:
     """Lets one thread run a command, and others tell it to end.
 
     Attributes:
@@ -27,8 +29,11 @@ class Turns:
         os.set_blocking(self._wake_end, False)
 
     @contextlib.contextmanager
-    def take(self) -> Iterator[bool]:
-        """Take the turn for running a command; False when there is none any more.
+    def take(self, stop: StopToken | None = None) -> Iterator[bool]:
+        """Take the turn for running a command; False when there is to be none any more.
+
+        Args:
+            stop: Tells the command to end, if it comes while the turn is held.
 
         Raises:
             RuntimeError: Another command runs, or the worker has been closed.
@@ -40,7 +45,9 @@ class Turns:
                 if not self._closed:
                     self.was_told()
                     self._running = True
-            yield self._running
+            stop = stop or StopToken()
+            with stop.telling(self.tell):
+                yield self._running and not stop.is_stopped()
         finally:
             with self._state:
                 self._running = False
