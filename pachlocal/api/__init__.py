@@ -1,4 +1,4 @@
-"""The edge: one gRPC service a module; translates messages to calls and errors to statuses."""
+"""The gRPC services, one per module: they translate messages to calls and errors to statuses."""
 
 import os
 from typing import Final

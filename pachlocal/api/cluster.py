@@ -5,8 +5,8 @@ from __future__ import annotations
 from google.protobuf.empty_pb2 import Empty
 
 from pachlocal.api.service import Context
-from pachlocal.pfs import metadata
 from pachlocal.pfs.filesystem import FileSystem
+from pachlocal.pfs.history import metadata
 from pachlocal.proto import admin_pb2, enterprise_pb2, license_pb2, version_pb2
 
 # Clients compare it with their own: the newest Pachyderm whose API we serve.

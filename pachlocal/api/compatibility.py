@@ -21,10 +21,7 @@ PARTLY = {
     "pfs_v2.API.Fsck": "`fix` and the zombie checks have no effect; damage found is set aside",
     "pfs_v2.API.GetFile": "to a URL only for an open file that this machine's `pachctl` hands over",
     "pfs_v2.API.GetFileTAR": "no URL to write to; `offset` has no effect",
-    "pfs_v2.API.ListRepo": "`page` has no effect",
     "pfs_v2.API.ModifyFile": "URLs: http, https, and file below a shared folder",
-    "pps_v2.API.ListPipeline": "`page` and a `commit_set` that isn't empty have no effect",
-    "pps_v2.API.RunPipeline": "always an error, as on the real server since 2.0",
 }
 
 # Services of a cluster that nothing here stands for.
@@ -33,45 +30,127 @@ ABSENT = ("logs.API", "pjs.API", "proxy.API", "snapshot.API", "storage.Fileset")
 _PAGE = """\
 # Compatibility
 
-What pachlocal serves of the API of Pachyderm 2.7 to 2.12, call by call. This page is printed by
-`python -m pachlocal.api.compatibility`; a test checks that it is current.
+This page lists, call by call, what pachlocal serves of the API of Pachyderm 2.7 to 2.12. It is
+printed by `python -m pachlocal.api.compatibility`; a test checks that it is current.
 
-A call that isn't served answers UNIMPLEMENTED with a sentence that says what to do instead.
+A call that isn't served returns UNIMPLEMENTED with a sentence that says what to do instead.
 
-## Differences on purpose
+## Intended differences
 
-- **One machine.** What is about Kubernetes in a spec (tolerations, pod patches, scheduling …) is
-  kept and shown and has no effect.
-- **Finishing is immediate.** A commit is finished when FinishCommit returns; the state FINISHING is
-  never seen.
-- **A pipeline must name its image.** The real server takes `ubuntu:20.04` when a spec has none,
-  which is seldom meant.
+- **Every refusal has a code.** Where the real server returns UNKNOWN, or fails with INTERNAL,
+  pachlocal returns FAILED_PRECONDITION or INVALID_ARGUMENT. The wording is the same, without the
+  steps and rows of the real server's internals: `repo default/test not found`, where the real
+  CreateBranch says `repo (id=0, project=default, name=test, type=user) not found`.
+- **A spec that no cluster could run is refused when it is sent**: invalid amounts of memory or
+  CPUs, negative `datum_tries`, ports out of range, an invalid glob. The real server accepts it, and
+  the pipeline or its jobs fail later.
+- **Meaningless values are refused** with INVALID_ARGUMENT: a negative `number` or `tail`, values
+  that an enum doesn't have, times out of range. The real server takes some of them to mean "all".
+- **A pipeline has at most 256 workers**, whatever its spec says.
+- **A spec has limits**: 1 MiB, 50,000 values, 1,000 inputs; a glob may have 4,096 characters and 50
+  nested groups, a cron expression 500 characters. A literal path isn't a glob, and may be longer.
+- **`join_on` and `group_by` may only refer to groups that the glob has.** The real server
+  substitutes nothing for others, which makes all keys equal.
+- **A join or group holds at most 2,000,000 files in memory**; a pipeline with more is `crashing`,
+  with the reason, as is any other pipeline that can't be planned. Its job fails.
+- **A time limit of more than ten years means no limit**, and memory is capped at 2^63-1 bytes, as
+  in Kubernetes.
+- **One machine.** The parts of a spec that concern Kubernetes (tolerations, pod patches, scheduling
+  …) are stored and shown, but have no effect.
+- **A job runs the code that its image's folder had when the job started**, if images have folders
+  instead of being built, and each datum records that version of the code. A cluster knows only
+  images. See docs/code.md.
+- **Without Docker an image is its folder**, with files where the simple instructions of its
+  Dockerfile put them. Programs that its RUN would install must be on the machine, or among the
+  folder's [dependencies](environments.md).
+- **Finishing is immediate.** A commit is finished when FinishCommit returns; the state FINISHING
+  never occurs.
 - **A failed job's output commit is empty**, so that nobody reads half of a result.
-- **Links in `/pfs/out` must stay in `/pfs`.** The real worker follows any.
-- **A folder that is deleted without a `datum` is gone**, whoever wrote what is in it. On the real
-  server the files of other writers than the default one stay.
+- **With Docker, links in `/pfs/out` must stay in `/pfs`**: other files are the container's. Without
+  Docker they may lead anywhere but to `/proc`, `/sys` and folders that `/pfs/out` itself is in. The
+  real worker follows any link.
+- **A folder that is deleted without a `datum` is deleted entirely**, whoever wrote its files. On
+  the real server, files with a datum tag other than the default one remain.
 - **Files that a pipeline wrote have the default `datum`**, not the ID of the datum that wrote them.
 - **Paths are at most 200 folders deep.**
-- **Jobs go with their output commit** when it is squashed or dropped.
-- **File sets live in the database**, at most 30 minutes.
-- **Cron ticks that were missed share a commit**, so that a laptop that was closed for a night
-  doesn't wake up to a thousand jobs. No tick is left out.
-- **A branch trigger fires with the commit that fires it**: what is downstream belongs to the same
-  commit set when that commit was started and finished in one call.
+- **A jq filter has ten seconds** for all its messages together, and 1 GiB of memory. The real
+  server allows ten seconds for each message, and its own jq differs in a few errors.
+- **Jobs are deleted with their output commit** when it is squashed or dropped.
+- **File sets are kept in the database**, for at most 30 minutes.
+- **More than 24 missed cron ticks share a commit**, so that a laptop that was closed overnight
+  doesn't wake up to a thousand jobs. If more than 100,000 were missed, only the latest are made up
+  for. On the real server each has a commit.
 - **Lazy inputs are ordinary files**, not named pipes.
+- **A job that waits for workers is `created`**, whatever its place in the queue. On the real server
+  as many jobs as there are workers are `running`, though their datums wait.
+- **Without Docker pachlocal doesn't pull images**: one that doesn't exist doesn't make a pipeline
+  `crashing`.
+- **A limit of GPUs has no effect.** Without Docker, commands use those of the machine; containers
+  have none. On a cluster without GPUs such a pipeline is `crashing`.
+- **The jobs of a failed pipeline are killed at once**, so `PipelinesSummary` counts it as unhealthy
+  too. On the real server those of later commits stay open until the pipeline changes.
+- **`ListDatum` shows all datums of a running job**, waiting ones as `starting`. The real server
+  shows a datum when the set in which it is processed is done.
+- **`/pfs/NAME` and `/pfs/out` are folders**; on a cluster they are links to folders, into which
+  `find /pfs/NAME` and Python's `rglob` from `/pfs` don't descend: write `find /pfs/NAME/`.
+- **A datum's `.env` in the repo `NAME.meta`** has the variables of the spec, the job and the datum,
+  but not those of the worker and the server's address. `FILESET_ID` isn't set, since no call here
+  reads it.
+- **A file's hash depends on its content alone**, but differs from the real server's: it is the
+  BLAKE3 hash under which the content is stored. The real server's is the BLAKE2b-256 of the
+  BLAKE2b-256 of a file below 1 MB, or of those of a larger file's chunks; a folder's is that of all
+  files below it. To return it, each written byte would have to be hashed again (at 0.6 GB/s, where
+  BLAKE3 reaches 4.2) and the hash stored for each file. Only compare hashes of the same server.
+- **Load tests aren't served** (`RunPFSLoadTest`, `RunPPSLoadTest`): they load a cluster's object
+  store and database, and pachlocal has neither; `make bench` measures pachlocal.
+- **ForgetCommit isn't served**: it removes an output commit's data and leaves the commit, whose
+  files then can't be read. No pachctl command calls it. Drop or squash the commit instead.
 - **Anybody may commit to a spout's output branch**, not just the spout.
+- **Other users of the machine are refused** with UNAUTHENTICATED, in the words of a cluster with
+  authentication, although `auth_v2` says that it isn't activated. See docs/security.md.
 - **A service is reached at `127.0.0.1`**, port `external_port`, whatever its `type`. If one of its
-  ports isn't said it is the other. A port that is taken makes the pipeline `crashing`, with the
-  reason, and is tried again. Without Docker the program shares the machine's network: what listens
-  on all addresses there, and not on `127.0.0.1`, other machines reach too.
-- **A service's program starts again whenever it ends**, after a pause that grows from a second to a
+  two ports isn't set, it equals the other. If a port is taken, the pipeline is `crashing`, with the
+  reason, and tries again. Without Docker the program shares the machine's network: if it listens on
+  all addresses instead of `127.0.0.1`, other machines can reach it too.
+- **A service's program is restarted whenever it ends**, after a pause that grows from a second to a
   minute. The real worker gives up after four failures, or one success.
-- **A service whose input isn't one datum fails that job.** On the real server the job runs for
-  ever, and nothing is served.
-- **A service goes on with the data that it has when a newer input failed.**
+- **If a service's input isn't exactly one datum, its job fails.** On the real server the job runs
+  forever, and nothing is served.
+- **If a newer input failed, a service continues with its current data.**
 - **A spout with a `service` has one worker and no input.** The real server gives it no data either.
-- **A secret can't be shown everywhere** without a container: not below a folder that the machine
-  has itself, such as `/etc`.
+- **Without a container, a secret can't be mounted everywhere**: not below a folder that the machine
+  itself has, such as `/etc`.
+
+## Pachyderm's own Console
+
+Its source for 2.12 was built unchanged and opened in front of the [HTTP front](http.md). A proxy
+between them adds the token, and sends `/api`, `/pfs`, `/archive` and `/jsonschema` to the front and
+everything else to Console's backend. Everything that was tested works: the landing page, the DAG,
+lists of repos, pipelines and jobs, the file browser with its preview, jobs with their datums and
+logs, creating a repo and a pipeline with its effective spec, the pages of defaults, deleting a
+file, and downloads. Its calls to `auth_v2` are answered as by a cluster without authentication.
+
+A file of 8 MB can be uploaded. One of 4 KB can't, whatever the server: the backend takes the event
+`close` of the browser's request to mean that the client has disconnected, and gives up. Since
+version 16, Node.js emits that event as soon as it has read the body, which for a small file is
+before the backend has opened a file set. `pachctl put file`, `curl -T` and [our own
+page](console.md) can upload such files.
+
+## pachctl
+
+The `pachctl` that comes with pachlocal has the commands of Pachyderm's own, and some more (`why`,
+`plan`, `metrics`, `get code`, those of 1.4). These commands only say in one line what to do
+instead, and exit with 1:
+
+- `auth`, `idp`: they ask the server, which says that there is no access control; for a licensed
+  cluster use Pachyderm's own pachctl. `enterprise` and `license` are deprecated there, too.
+- `kube-events`, `loki`, `mount`, `unmount`, `config import-kube`, `create pipeline --push-images`.
+- `create|delete|inspect|list snapshot`: `pachlocal export` and `import` save and restore a store.
+- `debug analyze`, `local`, `log-level`, `trace`, and `run pfs-load-test`, `pps-load-test`.
+
+Other differences: `draw pipeline` also draws repos, and shortens names only if `--box-width` is
+given; a spec without a command or an input causes a warning; messages give the position in a spec
+(`model.json:4:7`), and for a name that doesn't exist suggest a similar one.
 
 """
 
@@ -106,19 +185,19 @@ def _status(method: MethodDescriptor, served: bool) -> str:
 
 def main() -> None:
     """Print the page."""
-    from pachlocal.api.handover import Handover
+    from pachlocal.api.handover import HandoverServer
     from pachlocal.api.pfs.sources import Sources
     from pachlocal.api.server import services
     from pachlocal.pfs.filesystem import FileSystem
-    from pachlocal.pps.logs import LogWriter
-    from pachlocal.pps.scheduler import Scheduler
+    from pachlocal.pps.run.scheduler import Scheduler
+    from pachlocal.pps.tables.logs import LogWriter
     from pachlocal.runtime.process import ProcessRuntime
 
     with tempfile.TemporaryDirectory() as folder:
         files = FileSystem(Path(folder))
         logs = LogWriter(files.database)
         scheduler = Scheduler(files, ProcessRuntime(Path(folder) / "scratch", {}), logs)
-        sys.stdout.write(page(services(files, scheduler, Sources(Handover()))))
+        sys.stdout.write(page(services(files, scheduler, Sources(HandoverServer()))))
         logs.close()
         files.close()
 

@@ -12,6 +12,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -23,20 +24,21 @@ import pachlocal
 from pachlocal.api.pps.messages import Messages
 from pachlocal.api.service import Context
 from pachlocal.api.wire import Wire
-from pachlocal.errors import UnsupportedError
-from pachlocal.pfs import history, repos
+from pachlocal.errors import NotFoundError, UnsupportedError
 from pachlocal.pfs.filesystem import FileSystem
-from pachlocal.pfs.history import Filter
-from pachlocal.pfs.names import DEFAULT_PROJECT
-from pachlocal.pps import jobs, logs, pipelines
-from pachlocal.pps.logs import LogFilter
-from pachlocal.pps.pipelines import PipelineInfo
+from pachlocal.pfs.history import history, repos
+from pachlocal.pfs.history.history import Filter
+from pachlocal.pfs.history.names import DEFAULT_PROJECT, RepoName
+from pachlocal.pps.tables import jobs, log_reading, pipelines
+from pachlocal.pps.tables.log_reading import LogFilter
+from pachlocal.pps.tables.pipelines import PipelineInfo
 from pachlocal.proto import debug_pb2
 from pachlocal.proto.debug_pb2 import DumpChunk, DumpContent, DumpProgress
 
 _SAMPLE_S = 0.01
 _MAX_HISTORY = 100  # jobs of a pipeline, commits of a repo
 _MAX_LOGS = 1000  # lines of a pipeline
+_MAX_LOG_TEXT = 4 * 2**20  # characters of them
 
 
 class DebugApi:
@@ -111,9 +113,19 @@ class DebugApi:
             folder = f"pipelines/{info.spec.project}/{info.spec.name}"
             yield f"{folder}/spec.json", partial(json.dumps, info.effective_spec, indent=2)
             yield f"{folder}/jobs.json", partial(self._jobs, info, answer)
+            yield f"{folder}/commits.json", partial(self._commits, info.spec.repo, answer)
             yield f"{folder}/logs.txt", partial(self._logs, info)
         if request.input_repos:
-            yield "repos.json", partial(self._repos, answer)
+            for repo in self._source_repos():
+                folder = f"source-repos/{repo.project}/{repo.name}"
+                yield f"{folder}/commits.json", partial(self._commits, repo, answer)
+
+    def _source_repos(self) -> list[RepoName]:
+        """Return the repos that users write to, and no pipeline."""
+        with self._files.snapshot() as connection:
+            outputs = {info.spec.repo for info in pipelines.list_pipelines(connection)}
+            found = [repo.name for repo in repos.list_repos(connection)]
+        return [name for name in found if name not in outputs]
 
     def _row_counts(self) -> str:
         with self._files.snapshot() as connection:
@@ -132,18 +144,22 @@ class DebugApi:
 
     def _logs(self, info: PipelineInfo) -> str:
         wanted = LogFilter(pipeline=info.key)
+        text = ""
         with self._files.snapshot() as connection:
-            after = logs.tail(connection, wanted, _MAX_LOGS)
-            return "\n".join(line.message for line in logs.read(connection, wanted, after))
+            place = log_reading.tail(connection, wanted, _MAX_LOGS)
+            while True:
+                lines, place = log_reading.read(connection, wanted, place)
+                if not lines:
+                    return text
+                for line in lines:
+                    text = f"{text}{line.message}\n"[-_MAX_LOG_TEXT:]
 
-    def _repos(self, answer: Wire) -> str:
-        with self._files.snapshot() as connection:
-            listed = Filter(number=_MAX_HISTORY)
-            return "\n".join(
-                MessageToJson(answer.commit_info(commit))
-                for repo in repos.list_repos(connection)
-                for commit in history.list_commits(connection, repo.name, listed)
-            )
+    def _commits(self, repo: RepoName, answer: Wire) -> str:
+        listed = Filter(number=_MAX_HISTORY)
+        with self._files.snapshot() as connection, suppress(NotFoundError):
+            found = history.list_commits(connection, repo, listed)
+            return "\n".join(MessageToJson(answer.commit_info(commit)) for commit in found)
+        return ""  # deleted meanwhile
 
 
 class _Archive:

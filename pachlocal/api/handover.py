@@ -17,14 +17,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from socketserver import BaseRequestHandler, ThreadingMixIn, UnixStreamServer
 
-from pachlocal.errors import ConflictError, NotFoundError
+from pachlocal.errors import FailedPreconditionError, NotFoundError
 
 SCHEME = "descriptor"
 
 _log = logging.getLogger(__name__)
 
 
-class Handover:
+class HandoverServer:
     """The socket, and what has been handed over.
 
     Attributes:
@@ -43,15 +43,16 @@ class Handover:
         self.url_prefix = f"{SCHEME}:{secrets.token_hex(8)}-"
         self._lock = threading.Lock()
         self._files: dict[str, int] = {}
-        self._server: _Server | None = None
+        self._server: _SocketServer | None = None
         if path is None:
             return
         path.unlink(missing_ok=True)
         try:
-            self._server = _Server(path, self)
+            self._server = _SocketServer(path, self)
         except OSError as error:  # the path may be longer than a socket's can be
             _log.info("files can't be handed over, and are sent: %s: %s", path, error)
             return
+        path.chmod(0o600)
         self.socket = str(path)
         threading.Thread(target=self._server.serve_forever, name="handover").start()
 
@@ -92,18 +93,18 @@ class Handover:
             Path(self.socket).unlink(missing_ok=True)
 
 
-class _Server(ThreadingMixIn, UnixStreamServer):
+class _SocketServer(ThreadingMixIn, UnixStreamServer):
     daemon_threads = True
     block_on_close = False  # a connection lasts as long as its client likes
 
-    def __init__(self, path: Path, handover: Handover) -> None:
+    def __init__(self, path: Path, handover: HandoverServer) -> None:
         self.handover = handover
         super().__init__(str(path), _Connection)
 
 
 class _Connection(BaseRequestHandler):
     request: socket.socket
-    server: _Server
+    server: _SocketServer
 
     def handle(self) -> None:
         """Take one file, and keep it until the client hangs up."""
@@ -130,7 +131,7 @@ def write(file: int, position: int, data: bytes) -> None:
         data: What.
 
     Raises:
-        ConflictError: They can't be written.
+        FailedPreconditionError: They can't be written.
     """
     view = memoryview(data)
     try:
@@ -138,4 +139,4 @@ def write(file: int, position: int, data: bytes) -> None:
             count = os.pwrite(file, view, position)
             view, position = view[count:], position + count
     except OSError as error:
-        raise ConflictError(f"the file can't be written: {error.strerror}") from None
+        raise FailedPreconditionError(f"the file can't be written: {error.strerror}") from None

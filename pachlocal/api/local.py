@@ -7,22 +7,30 @@ from itertools import chain, islice
 
 from google.protobuf.empty_pb2 import Empty
 
+from pachlocal.api.changes import ChangeCalls
+from pachlocal.api.code import CodeCalls
+from pachlocal.api.dag import DagCalls
 from pachlocal.api.explaining import Explaining
 from pachlocal.api.pfs import PfsApi
 from pachlocal.api.planning import Planning
+from pachlocal.api.pps import PpsApi
+from pachlocal.api.room import makes_room
 from pachlocal.api.service import Context
-from pachlocal.pfs.entries import Entry
-from pachlocal.pfs.upkeep import collect_garbage
+from pachlocal.api.timing import Timing
+from pachlocal.api.waiting_calls import Steps, waits
+from pachlocal.pfs.tree.entries import Entry
+from pachlocal.pfs.upkeep.collection import collect_garbage
 from pachlocal.proto import local_pb2, pfs_pb2
 
 _ENTRIES = 1000  # in a message: some 100 KB
 
 
-class LocalApi(Explaining, Planning):
+class LocalApi(ChangeCalls, CodeCalls, DagCalls, Explaining, Planning, Timing):
     """pachlocal.v1.Local."""
 
-    def __init__(self, pfs: PfsApi) -> None:
+    def __init__(self, pfs: PfsApi, pps: PpsApi) -> None:
         self.pfs = pfs
+        self.pps = pps
         self.files = pfs.files
 
     def modify_files(
@@ -36,15 +44,23 @@ class LocalApi(Explaining, Planning):
         self, request: pfs_pb2.ListFileRequest, context: Context
     ) -> Iterator[local_pb2.ListFilesResponse]:
         """Yield the entries of a folder as ListFile does."""
-        found = self.pfs.listed(request)
+        found = self.pfs.listed(request, context)
         while batch := list(islice(found, _ENTRIES)):
             yield local_pb2.ListFilesResponse(files=_files(batch))
+
+    @waits
+    def read_logs(
+        self, request: local_pb2.ReadLogsRequest, context: Context
+    ) -> Steps[local_pb2.ReadLogsResponse]:
+        """Yield the texts of log lines."""
+        return self.pps.read_logs(request, context)
 
     def inspect_handover(self, request: Empty, context: Context) -> local_pb2.HandoverInfo:
         """Say where open files are taken."""
         handover = self.pfs.sources.handover
         return local_pb2.HandoverInfo(socket=handover.socket, url_prefix=handover.url_prefix)
 
+    @makes_room
     def collect_garbage(
         self, request: local_pb2.CollectGarbageRequest, context: Context
     ) -> local_pb2.CollectGarbageResponse:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pachlocal.api import pick
+from pachlocal.api import pickers
 from pachlocal.api.service import Context
 from pachlocal.errors import InvalidArgumentError, PachError
-from pachlocal.pfs import branches, metadata, repos
 from pachlocal.pfs.filesystem import FileSystem
-from pachlocal.pfs.metadata import Kind, Target
-from pachlocal.pfs.transaction import Transaction
-from pachlocal.pps import pipelines
+from pachlocal.pfs.history import branches, metadata, repos
+from pachlocal.pfs.history.metadata import BRANCH, COMMIT, PROJECT, REPO, Target
+from pachlocal.pfs.history.transaction import Transaction
+from pachlocal.pps.tables import pipelines
 from pachlocal.proto import metadata_pb2
 from pachlocal.storage.database import Connection
 
@@ -54,15 +54,13 @@ def _target(connection: Connection, edit: metadata_pb2.Edit) -> Target:
     find: dict[str | None, Callable[[], Target]] = {
         "cluster": lambda: metadata.cluster(connection),
         "project": lambda: Target(
-            Kind.PROJECT, repos.inspect_project(connection, pick.project(edit.project)).key
+            PROJECT, repos.inspect_project(connection, pickers.project(edit.project)).key
         ),
-        "repo": lambda: Target(Kind.REPO, repos.key(connection, pick.repo(edit.repo))),
-        "branch": lambda: Target(
-            Kind.BRANCH, branches.key_of(connection, pick.branch(edit.branch))
-        ),
-        "commit": lambda: Target(Kind.COMMIT, pick.commit(connection, edit.commit).key),
+        "repo": lambda: Target(REPO, repos.key(connection, pickers.repo(edit.repo))),
+        "branch": lambda: Target(BRANCH, branches.key_of(connection, pickers.branch(edit.branch))),
+        "commit": lambda: Target(COMMIT, pickers.commit(connection, edit.commit).key),
         "pipeline": lambda: Target(
-            Kind.PIPELINE, pipelines.inspect(connection, *pick.pipeline(edit.pipeline)).key
+            pipelines.TABLE, pipelines.inspect(connection, *pickers.pipeline(edit.pipeline)).key
         ),
     }
     kind = edit.WhichOneof("target")

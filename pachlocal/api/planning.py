@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
-from pachlocal.api import wire
+from pachlocal.api import callers, wire
+from pachlocal.api.code import CodeMessages
 from pachlocal.api.pfs import PfsApi
-from pachlocal.api.pps import specs
+from pachlocal.api.pps import PpsApi, specs
+from pachlocal.api.pps.defaults import merged
 from pachlocal.api.pps.messages import pipeline_message
 from pachlocal.api.service import Context
-from pachlocal.errors import InvalidArgumentError
+from pachlocal.errors import InfrastructureError, InvalidArgumentError
+from pachlocal.pfs.files.modification import Modification
 from pachlocal.pfs.filesystem import FileSystem
-from pachlocal.pfs.modification import Modification
-from pachlocal.pfs.scratch import Scratch
-from pachlocal.pfs.transaction import Transaction
-from pachlocal.pps import pipelines
-from pachlocal.pps.forecast import Change, Fate, Forecast, forecast
+from pachlocal.pfs.history.transaction import Transaction
+from pachlocal.pfs.tree.scratch import Scratch
+from pachlocal.pps.planning.forecast import Fate, Forecast, PlannedChange, forecast
+from pachlocal.pps.spec.inputs import Json
+from pachlocal.pps.spec.spec import PipelineSpec, effective, parse
+from pachlocal.pps.tables import code_versions, jobs, pipelines
 from pachlocal.proto import local_pb2
+from pachlocal.storage.database import Connection
 
 _FATES = {
     Fate.RUN: local_pb2.PlannedReason.RUN,
@@ -32,28 +37,66 @@ class Planning:
 
     files: FileSystem
     pfs: PfsApi
+    pps: PpsApi
 
     def plan_pipelines(
         self, request: local_pb2.PlanPipelinesRequest, context: Context
     ) -> local_pb2.PlanResponse:
         """Return what would run if pipelines were created or updated."""
-        wanted = [(plan, specs.from_json(plan.spec_json)) for plan in request.pipelines]
+        with self.files.snapshot() as connection:
+            wanted = [(it, self._spec(connection, it.spec_json)) for it in request.pipelines]
 
-        def change(tx: Transaction) -> Change:
+        def change(tx: Transaction) -> PlannedChange:
             made = [
                 pipelines.create(
                     tx,
                     self.files.objects,
-                    specs.to_dict(message),
-                    update=plan.update or message.update,
-                    reprocess=plan.reprocess or message.reprocess,
+                    spec,
+                    update=plan.update or spec.get("update", False),
+                    reprocess=plan.reprocess or spec.get("reprocess", False),
                 )
-                for plan, message in wanted
+                for plan, spec in wanted
             ]
-            return Change((tx.id,), tuple(made))
+            return PlannedChange(tx, tuple(made))
 
         with Scratch(self.files.objects) as objects:
-            return _response(forecast(self.files, objects, change))
+            found = forecast(self.files, objects, change, callers.check(context), self.code_now)
+        return self._response(found, [parse(effective(it)) for _, it in wanted])
+
+    def review_pipeline(
+        self, request: local_pb2.PlannedPipeline, context: Context
+    ) -> local_pb2.ReviewPipelineResponse:
+        """Return what is to be known before a pipeline is created or updated."""
+        with self.files.snapshot() as connection:
+            spec = parse(effective(self._spec(connection, request.spec_json)))
+        remark = self.pps.scheduler.remark(spec)
+        older = "" if request.reprocess or spec.code_counts else self._older(spec)
+        return local_pb2.ReviewPipelineResponse(
+            warnings=[remark] if remark else [], notes=[older] if older else []
+        )
+
+    def code_now(self, image: str) -> str:
+        """Return what names the code that a job of an image would run; empty if it isn't known."""
+        try:
+            return self.pps.scheduler.code.now(image)[0]
+        except InfrastructureError:
+            return ""
+
+    def _spec(self, connection: Connection, text: str) -> Json:
+        return merged(connection, specs.from_json(text))
+
+    def _older(self, spec: PipelineSpec) -> str:
+        """Say which outputs of a pipeline are by older code than it would run now."""
+        with self.files.snapshot() as connection:
+            info = pipelines.find(connection, spec.project, spec.name)
+            if info is None:
+                return ""
+            newest = jobs.newest_with_results(connection, info.key)
+            if newest is None:
+                return ""
+            uses = code_versions.of_outputs(connection, newest.key)
+            messages = CodeMessages(connection, self.files.objects, self.pps.scheduler.code)
+            return messages.older({version.key: n for version, n in uses}, spec, spec.repo)
 
     def plan_files(
         self, requests: Iterator[local_pb2.ModifyFilesRequest], context: Context
@@ -68,18 +111,34 @@ class Planning:
             self.pfs.modify(modification, each, context)
             changes = modification.finish()
 
-            def change(tx: Transaction) -> Change:
+            def change(tx: Transaction) -> PlannedChange:
                 commit = self.files.change_in(tx, objects, changes, target, branch)
-                return Change(tuple(dict.fromkeys((commit.name.id, tx.id))))
+                return PlannedChange(tx, finished=commit.name.id)
 
-            return _response(forecast(self.files, objects, change))
+            found = forecast(self.files, objects, change, callers.check(context), self.code_now)
+        return self._response(found, [])
+
+    def _response(
+        self, forecasts: list[Forecast], changed: list[PipelineSpec]
+    ) -> local_pb2.PlanResponse:
+        """Make the answer.
+
+        Args:
+            forecasts: What was found.
+            changed: The specs that are part of the change.
+        """
+        by_repo = {spec.repo: spec for spec in changed}
+        with self.files.snapshot() as connection:
+            messages = CodeMessages(connection, self.files.objects, self.pps.scheduler.code)
+            return local_pb2.PlanResponse(
+                jobs=[
+                    _job(found, messages.older(found.code, by_repo.get(found.repo), found.repo))
+                    for found in forecasts
+                ]
+            )
 
 
-def _response(forecasts: list[Forecast]) -> local_pb2.PlanResponse:
-    return local_pb2.PlanResponse(jobs=map(_job, forecasts))
-
-
-def _job(found: Forecast) -> local_pb2.PlannedJob:
+def _job(found: Forecast, note: str) -> local_pb2.PlannedJob:
     return local_pb2.PlannedJob(
         pipeline=pipeline_message(found.repo),
         version=found.version,
@@ -92,5 +151,5 @@ def _job(found: Forecast) -> local_pb2.PlannedJob:
             for fate, reason, datums in found.reasons
         ],
         depends_on=map(pipeline_message, found.depends_on),
-        notes=found.notes,
+        notes=[*found.notes, note] if note else found.notes,
     )

@@ -1,39 +1,35 @@
 """Serving: from a service's descriptor and a plain object to handlers that gRPC calls.
 
-A method that the object lacks answers UNIMPLEMENTED with a sentence. Errors of the domain become
-statuses here, and nowhere else.
+A method that the object lacks answers UNIMPLEMENTED with a sentence, bytes that are not a message
+INVALID_ARGUMENT.
 """
 
 from __future__ import annotations
 
-import errno
-import logging
 import re
-import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, NoReturn, TypeAlias
 
 import grpc
-from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor import Descriptor, MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
-from pachlocal import errors
-
-_log = logging.getLogger(__name__)
+from pachlocal.api.call_threads import CallThreads
+from pachlocal.api.refusal import abort
+from pachlocal.api.validity import checker
+from pachlocal.api.waiting_calls import Steps, WaitingCalls, is_waiting
+from pachlocal.errors import (
+    CallerGoneError,
+    InvalidArgumentError,
+    TooManyCallsError,
+    UnsupportedError,
+)
 
 Context: TypeAlias = grpc.ServicerContext
 
-_CODES: dict[type[errors.PachError], grpc.StatusCode] = {
-    errors.NotFoundError: grpc.StatusCode.NOT_FOUND,
-    errors.AlreadyExistsError: grpc.StatusCode.ALREADY_EXISTS,
-    errors.InvalidArgumentError: grpc.StatusCode.INVALID_ARGUMENT,
-    errors.FailedPreconditionError: grpc.StatusCode.FAILED_PRECONDITION,
-    errors.ConflictError: grpc.StatusCode.UNKNOWN,
-    errors.UnavailableError: grpc.StatusCode.UNAVAILABLE,
-    errors.UnsupportedError: grpc.StatusCode.UNIMPLEMENTED,
-    errors.DamagedStoreError: grpc.StatusCode.DATA_LOSS,
-}
-
+_TOO_MANY = "too many streams are open at once: end some, and try again"
 
 # What isn't served, and why; callers are told.
 _UNSERVED = {
@@ -41,27 +37,54 @@ _UNSERVED = {
     "debug_v2.Debug.Dump": "use DumpV2",
     "pfs_v2.API.Egress": "there is no object store; take results out with: get file -r",
     "pfs_v2.API.ForgetCommit": "drop or squash the commit, then: pachlocal gc",
-    "pps_v2.API.PipelinesSummary": "list the pipelines",
-    "pps_v2.API.RenderTemplate": "jsonnet is not part of pachlocal; render the spec with jsonnet",
-    "pps_v2.API.SetClusterDefaults": "there are no defaults; write them into the specs",
-    "pps_v2.API.SetProjectDefaults": "there are no defaults; write them into the specs",
+    "pps_v2.API.RunPipeline": "the real server refuses it since 2.0; RerunPipeline is served",
     "pps_v2.API.UpdateJobState": "only a cluster's own workers call it",
 }
 
 
-class CallerGoneError(Exception):
-    """The caller hung up, or the server stops, while a call was waiting."""
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What calls take that last for as long as their clients like.
+
+    Attributes:
+        streams: Threads for streams.
+        waiting: Calls that wait for the store, without a thread.
+    """
+
+    streams: CallThreads
+    waiting: WaitingCalls
 
 
-def handlers(service: ServiceDescriptor, implementation: object) -> grpc.GenericRpcHandler:
-    """Make the handlers of a service.
+def handlers(
+    services: Iterable[tuple[ServiceDescriptor, object]], capacity: Capacity | None = None
+) -> grpc.GenericRpcHandler:
+    """Make the handlers of services.
 
     Args:
-        service: Its descriptor.
-        implementation: Has a method `create_repo(request, context)` for the call `CreateRepo`.
+        services: Their descriptors, and what answers them: an object with a method
+            `create_repo(request, context)` for the call `CreateRepo`.
+        capacity: For streams and calls that wait, if they have any.
     """
-    table = {method.name: _handler(method, implementation) for method in service.methods}
-    return grpc.method_handlers_generic_handler(service.full_name, table)
+    return _Handlers(
+        {
+            f"/{service.full_name}/{method.name}": _handler(method, implementation, capacity)
+            for service, implementation in services
+            for method in service.methods
+        }
+    )
+
+
+class _Handlers(grpc.GenericRpcHandler):
+    """Finds handlers of all services at once: gRPC's own would be asked one after the other."""
+
+    def __init__(self, by_method: Mapping[str, grpc.RpcMethodHandler[Any, Any]]) -> None:
+        self._by_method = by_method
+
+    def service(
+        self, handler_call_details: grpc.HandlerCallDetails
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+        """Find the handler of a call; see grpc.GenericRpcHandler."""
+        return self._by_method.get(handler_call_details.method)
 
 
 def is_served(method: MethodDescriptor, implementation: object) -> bool:
@@ -77,6 +100,24 @@ def unserved_reason(method: MethodDescriptor) -> str:
 def snake_case(name: str) -> str:
     """Turn a call's name into a method's: `GetFileTAR` is `get_file_tar`."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+class UnknownHandler(grpc.GenericRpcHandler):
+    """Answers what no other handler knows: calls of a cluster that mean nothing here."""
+
+    def service(
+        self, handler_call_details: grpc.HandlerCallDetails
+    ) -> grpc.RpcMethodHandler[bytes, bytes]:
+        """Answer a call; see grpc.GenericRpcHandler."""
+        service, _, name = handler_call_details.method.strip("/").rpartition("/")
+
+        def refuse(_: object, context: Context) -> NoReturn:
+            context.abort(
+                grpc.StatusCode.UNIMPLEMENTED,
+                f"{name} of {service} is not served by pachlocal: it needs a Pachyderm cluster",
+            )
+
+        return grpc.stream_stream_rpc_method_handler(refuse)
 
 
 class PrefixHandler(grpc.GenericRpcHandler):
@@ -99,21 +140,35 @@ class PrefixHandler(grpc.GenericRpcHandler):
         return grpc.stream_stream_rpc_method_handler(refuse)
 
 
-def _handler(method: MethodDescriptor, implementation: object) -> grpc.RpcMethodHandler[Any, Any]:
+def _handler(
+    method: MethodDescriptor, implementation: object, capacity: Capacity | None
+) -> grpc.RpcMethodHandler[Any, Any]:
     behaviour = getattr(implementation, snake_case(method.name), None)
     if behaviour is None:
+        behaviour = getattr(implementation, method.name, None)  # gRPC's own services
+    waits = is_waiting(behaviour)
+    if behaviour is None:
         behaviour = _unserved(method)
-    if method.client_streaming:
+    elif method.client_streaming:
         behaviour = _hearing_out(behaviour)
-    wrapped = _streaming(behaviour) if method.server_streaming else _answering(behaviour)
+    else:
+        behaviour = _reading(behaviour)
+    answer = _streaming if method.server_streaming else _answering
+    answering = answer(behaviour, method.full_name)
+    server_streaming = method.server_streaming
+    if capacity is not None and waits:
+        answering = _waiting(behaviour, method.full_name, capacity.waiting)
+        server_streaming = True  # on the wire, one message is as good as the only one
+    elif capacity is not None and (method.client_streaming or server_streaming):
+        answering = _limited(answering, method.full_name, capacity.streams)
     kind = "_".join(
         "stream" if streaming else "unary"
-        for streaming in (method.client_streaming, method.server_streaming)
+        for streaming in (method.client_streaming, server_streaming)
     )
     make = getattr(grpc, f"{kind}_rpc_method_handler")
     result: grpc.RpcMethodHandler[Any, Any] = make(
-        wrapped,
-        request_deserializer=GetMessageClass(method.input_type).FromString,
+        answering,
+        request_deserializer=_reader(method.input_type),
         response_serializer=GetMessageClass(method.output_type).SerializeToString,
     )
     return result
@@ -121,11 +176,48 @@ def _handler(method: MethodDescriptor, implementation: object) -> grpc.RpcMethod
 
 def _unserved(method: MethodDescriptor) -> Callable[[Any, Context], NoReturn]:
     def refuse(request: Any, context: Context) -> NoReturn:
-        raise errors.UnsupportedError(
+        raise UnsupportedError(
             f"{method.name} is not served by pachlocal: {unserved_reason(method)}"
         )
 
     return refuse
+
+
+@dataclass(frozen=True, slots=True)
+class _Unreadable:
+    """Stands for a request that can't be read; gRPC would answer INTERNAL by itself."""
+
+    reason: str
+
+
+def _reader(kind: Descriptor) -> Callable[[bytes], Any]:
+    """Return what makes a message of bytes, or says why it can't."""
+    parse = GetMessageClass(kind).FromString
+    check = checker(kind)
+
+    def read(data: bytes) -> Any:
+        try:
+            message = parse(data)
+            if check is not None:
+                check(message)
+        except DecodeError as error:
+            why = str(error).rpartition(": ")[2]
+            return _Unreadable(f"the request is not a valid {kind.full_name}: {why}")
+        except InvalidArgumentError as error:
+            return _Unreadable(str(error))
+        return message
+
+    return read
+
+
+def _reading(behaviour: Callable[[Any, Context], Any]) -> Callable[[Any, Context], Any]:
+    return lambda request, context: behaviour(_readable(request), context)
+
+
+def _readable(request: Any) -> Any:
+    if isinstance(request, _Unreadable):
+        raise InvalidArgumentError(request.reason)
+    return request
 
 
 def _hearing_out(behaviour: Callable[[Any, Context], Any]) -> Callable[[Any, Context], Any]:
@@ -140,53 +232,65 @@ def _whole(requests: Iterator[Any], context: Context) -> Iterator[Any]:
 
     Raises:
         CallerGoneError: It broke off, so that nothing of it may count.
+        InvalidArgumentError: A message can't be read.
     """
-    yield from requests
+    yield from map(_readable, requests)
     next(requests, None)
     if not context.is_active():
         raise CallerGoneError
 
 
-def _answering(behaviour: Callable[[Any, Context], Any]) -> Callable[[Any, Context], Any]:
+def _waiting(
+    behaviour: Callable[[Any, Context], Any], name: str, calls: WaitingCalls
+) -> Callable[..., None]:
+    """Answer by a generator that holds no thread while it waits.
+
+    gRPC's own health service makes use of this attribute, too.
+    """
+
+    def steps(request: Any, context: Context) -> Steps[Any]:
+        yield from behaviour(request, context)
+
+    def begin(request: Any, context: Context, send: Callable[[Any], None]) -> None:
+        calls.begin(steps(request, context), context, send, name)
+
+    begin.experimental_non_blocking = True  # type: ignore[attr-defined]
+    return begin
+
+
+def _limited(
+    answering: Callable[[Any, Context], Any], name: str, threads: CallThreads
+) -> Callable[[Any, Context], Any]:
+    """Answer in one of the threads for streams, as long as there are some."""
+
+    def answer(request: Any, context: Context) -> Any:
+        if threads.is_full:
+            abort(TooManyCallsError(_TOO_MANY), context, name)
+        return answering(request, context)
+
+    answer.experimental_thread_pool = threads  # type: ignore[attr-defined]
+    return answer
+
+
+def _answering(
+    behaviour: Callable[[Any, Context], Any], name: str
+) -> Callable[[Any, Context], Any]:
     def answer(request: Any, context: Context) -> Any:
         try:
             return behaviour(request, context)
         except Exception as error:
-            _abort(error, context)
+            abort(error, context, name)
 
     return answer
 
 
 def _streaming(
-    behaviour: Callable[[Any, Context], Iterator[Any]],
+    behaviour: Callable[[Any, Context], Iterator[Any]], name: str
 ) -> Callable[[Any, Context], Iterator[Any]]:
     def answer(request: Any, context: Context) -> Iterator[Any]:
         try:
             yield from behaviour(request, context)
         except Exception as error:
-            _abort(error, context)
+            abort(error, context, name)
 
     return answer
-
-
-def _abort(error: Exception, context: Context) -> NoReturn:
-    for kind in type(error).__mro__:
-        code = _CODES.get(kind)
-        if code is not None:
-            context.abort(code, str(error))
-    if isinstance(error, CallerGoneError) or not context.is_active():
-        context.abort(grpc.StatusCode.CANCELLED, "the call was cancelled")
-    if full := _full_disk(error):
-        context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, full)
-    _log.error("a call failed", exc_info=error)
-    context.abort(grpc.StatusCode.INTERNAL, f"internal error: {error}; see the daemon's log")
-
-
-def _full_disk(error: Exception) -> str:
-    """Say that a call failed because the disk is full; empty when that isn't why."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"{error.strerror}: the disk of the store is full"
-    # SQLITE_FULL; Python 3.10 gives no error code.
-    if isinstance(error, sqlite3.OperationalError) and str(error) == "database or disk is full":
-        return str(error)
-    return ""

@@ -17,9 +17,9 @@ from google.protobuf.message import Message
 from pachlocal.api import wire
 from pachlocal.api.service import Context
 from pachlocal.errors import InvalidArgumentError, PachError, UnsupportedError
-from pachlocal.pfs import pending
 from pachlocal.pfs.filesystem import FileSystem
-from pachlocal.pfs.pending import PendingTransaction
+from pachlocal.pfs.history import pending_transactions
+from pachlocal.pfs.history.pending_transactions import PendingTransaction
 from pachlocal.proto import pfs_pb2, pps_pb2, transaction_pb2
 from pachlocal.proto.transaction_pb2 import (
     TransactionInfo,
@@ -50,7 +50,7 @@ class Joining:
                 return alone
             response = self._transactions.append(id_, _step(name, request), context)
             if isinstance(request, pfs_pb2.StartCommitRequest):
-                return response.commit
+                return wire.Wire(context).alone(response.commit)
             if isinstance(request, pfs_pb2.DeleteRepoRequest):
                 return pfs_pb2.DeleteRepoResponse(deleted=True)
             if isinstance(request, pps_pb2.CreatePipelineV2Request):
@@ -74,7 +74,7 @@ class TransactionApi:
     ) -> transaction_pb2.Transaction:
         """Begin a transaction."""
         with self._files.transaction() as tx:
-            return transaction_pb2.Transaction(id=pending.start(tx).id)
+            return transaction_pb2.Transaction(id=pending_transactions.start(tx).id)
 
     def append(self, id_: str, step: TransactionRequest, context: Context) -> TransactionResponse:
         """Add a call to a transaction; return what a rehearsal of it answers.
@@ -84,11 +84,13 @@ class TransactionApi:
             PachError: The call can't be made after those before it; it isn't added.
         """
         with self._files.transaction() as tx:
-            found = pending.inspect(tx.connection, id_)
+            found = pending_transactions.inspect(tx.connection, id_)
             steps = [*map(TransactionRequest.FromString, found.requests), step]
             with self._files.rehearsal(id_):
                 response = self._perform(steps, context)[-1]
-            pending.append(tx, found, step.SerializeToString(), response.SerializeToString())
+            pending_transactions.append(
+                tx, found, step.SerializeToString(), response.SerializeToString()
+            )
         return response
 
     def finish_transaction(
@@ -97,13 +99,13 @@ class TransactionApi:
         """Make all calls of a transaction."""
         id_ = request.transaction.id
         with self._files.snapshot() as connection:
-            pending.inspect(connection, id_)
+            pending_transactions.inspect(connection, id_)
         with self._files.transaction(id_) as tx:
-            found = pending.inspect(tx.connection, id_)
+            found = pending_transactions.inspect(tx.connection, id_)
             answer = _info(found)
             del answer.responses[:]
             answer.responses.extend(self._perform(answer.requests, context))
-            pending.delete(tx, id_)
+            pending_transactions.delete(tx, id_)
         return answer
 
     def batch_transaction(
@@ -124,7 +126,7 @@ class TransactionApi:
     ) -> TransactionInfo:
         """Return a transaction that has not been finished."""
         with self._files.snapshot() as connection:
-            return _info(pending.inspect(connection, request.transaction.id))
+            return _info(pending_transactions.inspect(connection, request.transaction.id))
 
     def list_transaction(
         self, request: transaction_pb2.ListTransactionRequest, context: Context
@@ -132,7 +134,7 @@ class TransactionApi:
         """Return the transactions that have not been finished, the newest first."""
         with self._files.snapshot() as connection:
             return TransactionInfos(
-                transaction_info=map(_info, pending.list_transactions(connection))
+                transaction_info=map(_info, pending_transactions.list_transactions(connection))
             )
 
     def delete_transaction(
@@ -140,13 +142,13 @@ class TransactionApi:
     ) -> Empty:
         """Forget a transaction: none of its calls is made."""
         with self._files.transaction() as tx:
-            pending.delete(tx, request.transaction.id)
+            pending_transactions.delete(tx, request.transaction.id)
         return Empty()
 
     def delete_all(self, request: transaction_pb2.DeleteAllRequest, context: Context) -> Empty:
         """Forget all transactions."""
         with self._files.transaction() as tx:
-            pending.delete_all(tx)
+            pending_transactions.delete_all(tx)
         return Empty()
 
     def _perform(
@@ -162,6 +164,10 @@ class TransactionApi:
                 where = f"error running request {number} of {len(steps)}"
                 raise type(error)(f"{where}: {error}") from error
             commit = answer if isinstance(answer, pfs_pb2.Commit) else None
+            if commit is not None:
+                commit.branch.CopyFrom(
+                    pfs_pb2.Branch(repo=commit.repo, name=step.start_commit.branch.name)
+                )
             responses.append(TransactionResponse(commit=commit))
         return responses
 

@@ -22,8 +22,10 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from google.protobuf import wrappers_pb2 as google_dot_protobuf_dot_wrappers__pb2
 from pachlocal.proto import pfs_pb2 as pachlocal_dot_proto_dot_pfs__pb2
 from pachlocal.proto import pps_pb2 as pachlocal_dot_proto_dot_pps__pb2
 try:
@@ -32,51 +34,97 @@ except AttributeError:
   pachlocal_dot_proto_dot_pps__spec__pb2 = pachlocal_dot_proto_dot_pps__pb2.pachlocal.proto.pps_spec_pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bpachlocal/proto/local.proto\x12\x0cpachlocal.v1\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19pachlocal/proto/pfs.proto\x1a\x19pachlocal/proto/pps.proto\"A\n\x12ModifyFilesRequest\x12+\n\x08requests\x18\x01 \x03(\x0b\x32\x19.pfs_v2.ModifyFileRequest\"<\n\x11ListFilesResponse\x12\'\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x18.pachlocal.v1.ListedFile\"\\\n\nListedFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x1e\n\x04type\x18\x02 \x01(\x0e\x32\x10.pfs_v2.FileType\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12\x0c\n\x04hash\x18\x04 \x01(\x0c\"2\n\x0cHandoverInfo\x12\x0e\n\x06socket\x18\x01 \x01(\t\x12\x12\n\nurl_prefix\x18\x02 \x01(\t\"(\n\x15\x43ollectGarbageRequest\x12\x0f\n\x07\x64ry_run\x18\x01 \x01(\x08\"O\n\x16\x43ollectGarbageResponse\x12\x0f\n\x07objects\x18\x01 \x01(\x03\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12\x10\n\x08\x63omplete\x18\x03 \x01(\x08\"E\n\x17ListDatumReasonsRequest\x12\x18\n\x03job\x18\x01 \x01(\x0b\x32\x0b.pps_v2.Job\x12\x10\n\x08\x64\x61tum_id\x18\x02 \x01(\t\"F\n\x18ListDatumReasonsResponse\x12*\n\x07reasons\x18\x01 \x03(\x0b\x32\x19.pachlocal.v1.DatumReason\"/\n\x0b\x44\x61tumReason\x12\x10\n\x08\x64\x61tum_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"(\n\nWhyRequest\x12\x1a\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x0c.pfs_v2.File\"7\n\x0bWhyResponse\x12(\n\x06origin\x18\x01 \x01(\x0b\x32\x18.pachlocal.v1.FileOrigin\"\xa3\x01\n\nFileOrigin\x12\x1e\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x10.pfs_v2.FileInfo\x12)\n\x06\x64\x61tums\x18\x02 \x03(\x0b\x32\x19.pachlocal.v1.DatumOrigin\x12\x13\n\x0bmore_datums\x18\x03 \x01(\x08\x12#\n\x07\x63hanged\x18\x04 \x01(\x0b\x32\x12.pfs_v2.CommitInfo\x12\x10\n\x08repeated\x18\x05 \x01(\x08\"\xa3\x03\n\x0b\x44\x61tumOrigin\x12\x1c\n\x05\x64\x61tum\x18\x01 \x01(\x0b\x32\r.pps_v2.Datum\x12!\n\x05state\x18\x02 \x01(\x0e\x32\x12.pps_v2.DatumState\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x1b\n\x06ran_in\x18\x04 \x01(\x0b\x32\x0b.pps_v2.Job\x12#\n\tjob_state\x18\x05 \x01(\x0e\x32\x10.pps_v2.JobState\x12\x12\n\nran_reason\x18\x06 \x01(\t\x12+\n\x07started\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x66inished\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10pipeline_version\x18\t \x01(\x04\x12#\n\x0bspec_commit\x18\n \x01(\x0b\x32\x0e.pfs_v2.Commit\x12\r\n\x05image\x18\x0b \x01(\t\x12\x0b\n\x03\x63md\x18\x0c \x03(\t\x12\r\n\x05stdin\x18\r \x03(\t\x12(\n\x06inputs\x18\x0e \x03(\x0b\x32\x18.pachlocal.v1.FileOrigin\"H\n\x14PlanPipelinesRequest\x12\x30\n\tpipelines\x18\x01 \x03(\x0b\x32\x1d.pachlocal.v1.PlannedPipeline\"G\n\x0fPlannedPipeline\x12\x11\n\tspec_json\x18\x01 \x01(\t\x12\x0e\n\x06update\x18\x02 \x01(\x08\x12\x11\n\treprocess\x18\x03 \x01(\x08\"6\n\x0cPlanResponse\x12&\n\x04jobs\x18\x01 \x03(\x0b\x32\x18.pachlocal.v1.PlannedJob\"\xdf\x01\n\nPlannedJob\x12\"\n\x08pipeline\x18\x01 \x01(\x0b\x32\x10.pps_v2.Pipeline\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x0b\n\x03run\x18\x03 \x01(\x03\x12\x0c\n\x04skip\x18\x04 \x01(\x03\x12\x0e\n\x06\x64\x65pend\x18\x05 \x01(\x03\x12\x0e\n\x06vanish\x18\x06 \x01(\x03\x12,\n\x07reasons\x18\x07 \x03(\x0b\x32\x1b.pachlocal.v1.PlannedReason\x12$\n\ndepends_on\x18\x08 \x03(\x0b\x32\x10.pps_v2.Pipeline\x12\r\n\x05notes\x18\t \x03(\t\"\x92\x01\n\rPlannedReason\x12.\n\x04\x66\x61te\x18\x01 \x01(\x0e\x32 .pachlocal.v1.PlannedReason.Fate\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x61tums\x18\x03 \x01(\x03\"1\n\x04\x46\x61te\x12\x07\n\x03RUN\x10\x00\x12\x08\n\x04SKIP\x10\x01\x12\n\n\x06\x44\x45PEND\x10\x02\x12\n\n\x06VANISH\x10\x03\x32\xfe\x04\n\x05Local\x12I\n\x0bModifyFiles\x12 .pachlocal.v1.ModifyFilesRequest\x1a\x16.google.protobuf.Empty(\x01\x12G\n\tListFiles\x12\x17.pfs_v2.ListFileRequest\x1a\x1f.pachlocal.v1.ListFilesResponse0\x01\x12\x45\n\x0fInspectHandover\x12\x16.google.protobuf.Empty\x1a\x1a.pachlocal.v1.HandoverInfo\x12[\n\x0e\x43ollectGarbage\x12#.pachlocal.v1.CollectGarbageRequest\x1a$.pachlocal.v1.CollectGarbageResponse\x12\x63\n\x10ListDatumReasons\x12%.pachlocal.v1.ListDatumReasonsRequest\x1a&.pachlocal.v1.ListDatumReasonsResponse0\x01\x12:\n\x03Why\x12\x18.pachlocal.v1.WhyRequest\x1a\x19.pachlocal.v1.WhyResponse\x12O\n\rPlanPipelines\x12\".pachlocal.v1.PlanPipelinesRequest\x1a\x1a.pachlocal.v1.PlanResponse\x12K\n\tPlanFiles\x12 .pachlocal.v1.ModifyFilesRequest\x1a\x1a.pachlocal.v1.PlanResponse(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bpachlocal/proto/local.proto\x12\x0cpachlocal.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1egoogle/protobuf/wrappers.proto\x1a\x19pachlocal/proto/pfs.proto\x1a\x19pachlocal/proto/pps.proto\"<\n\x17SubscribeChangesRequest\x12!\n\x05kinds\x18\x01 \x03(\x0e\x32\x12.pachlocal.v1.Kind\",\n\x07\x43hanges\x12!\n\x05kinds\x18\x01 \x03(\x0e\x32\x12.pachlocal.v1.Kind\"A\n\x12ModifyFilesRequest\x12+\n\x08requests\x18\x01 \x03(\x0b\x32\x19.pfs_v2.ModifyFileRequest\"<\n\x11ListFilesResponse\x12\'\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x18.pachlocal.v1.ListedFile\"\\\n\nListedFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x1e\n\x04type\x18\x02 \x01(\x0e\x32\x10.pfs_v2.FileType\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12\x0c\n\x04hash\x18\x04 \x01(\x0c\"\xb6\x01\n\x0fReadLogsRequest\x12\'\n\x07request\x18\x01 \x01(\x0b\x32\x16.pps_v2.GetLogsRequest\x12\x34\n\x06writer\x18\x02 \x01(\x0e\x32$.pachlocal.v1.ReadLogsRequest.Writer\x12\x0f\n\x07\x64\x65tails\x18\x03 \x01(\x08\"3\n\x06Writer\x12\x07\n\x03\x41LL\x10\x00\x12\x08\n\x04USER\x10\x01\x12\n\n\x06WORKER\x10\x02\x12\n\n\x06MASTER\x10\x03\"G\n\x10ReadLogsResponse\x12\r\n\x05texts\x18\x01 \x03(\t\x12$\n\x08messages\x18\x02 \x03(\x0b\x32\x12.pps_v2.LogMessage\"2\n\x0cHandoverInfo\x12\x0e\n\x06socket\x18\x01 \x01(\t\x12\x12\n\nurl_prefix\x18\x02 \x01(\t\"(\n\x15\x43ollectGarbageRequest\x12\x0f\n\x07\x64ry_run\x18\x01 \x01(\x08\"O\n\x16\x43ollectGarbageResponse\x12\x0f\n\x07objects\x18\x01 \x01(\x03\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12\x10\n\x08\x63omplete\x18\x03 \x01(\x08\"F\n\x17ListDatumReasonsRequest\x12\x18\n\x03job\x18\x01 \x01(\x0b\x32\x0b.pps_v2.Job\x12\x11\n\tdatum_ids\x18\x02 \x03(\t\"F\n\x18ListDatumReasonsResponse\x12*\n\x07reasons\x18\x01 \x03(\x0b\x32\x19.pachlocal.v1.DatumReason\"\x9a\x01\n\x0b\x44\x61tumReason\x12\x10\n\x08\x64\x61tum_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\x12/\n\x03\x65nv\x18\x04 \x03(\x0b\x32\".pachlocal.v1.DatumReason.EnvEntry\x1a*\n\x08\x45nvEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"5\n\x11InspectDagRequest\x12 \n\x07project\x18\x01 \x01(\x0b\x32\x0f.pfs_v2.Project\"T\n\x03\x44\x61g\x12\x1f\n\x05repos\x18\x01 \x03(\x0b\x32\x10.pfs_v2.RepoInfo\x12,\n\tpipelines\x18\x02 \x03(\x0b\x32\x19.pachlocal.v1.DagPipeline\"\xb8\x01\n\x0b\x44\x61gPipeline\x12\"\n\x08pipeline\x18\x01 \x01(\x0b\x32\x10.pps_v2.Pipeline\x12$\n\x05state\x18\x02 \x01(\x0e\x32\x15.pps_v2.PipelineState\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12%\n\x06inputs\x18\x04 \x03(\x0b\x32\x15.pachlocal.v1.DagRepo\x12(\n\nnewest_job\x18\x05 \x01(\x0b\x32\x14.pachlocal.v1.DagJob\"(\n\x07\x44\x61gRepo\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"\xcd\x01\n\x06\x44\x61gJob\x12\n\n\x02id\x18\x01 \x01(\t\x12\x1f\n\x05state\x18\x02 \x01(\x0e\x32\x10.pps_v2.JobState\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12+\n\x07\x63reated\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x66inished\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05total\x18\x06 \x01(\x03\x12\x0c\n\x04\x64one\x18\x07 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x08 \x01(\x03\"3\n\x16InspectJobTimesRequest\x12\x19\n\x04jobs\x18\x01 \x03(\x0b\x32\x0b.pps_v2.Job\"@\n\x17InspectJobTimesResponse\x12%\n\x05times\x18\x01 \x03(\x0b\x32\x16.pachlocal.v1.JobTimes\"\xdb\x02\n\x08JobTimes\x12\x18\n\x03job\x18\x01 \x01(\x0b\x32\x0b.pps_v2.Job\x12*\n\x07waiting\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08planning\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n\x05input\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12-\n\ncode_start\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12,\n\tuser_code\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12)\n\x06output\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12*\n\x07merging\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\"w\n\x18ListSlowestDatumsRequest\x12\x18\n\x03job\x18\x01 \x01(\x0b\x32\x0b.pps_v2.Job\x12\"\n\x06states\x18\x02 \x03(\x0e\x32\x12.pps_v2.DatumState\x12\x0e\n\x06number\x18\x03 \x01(\x03\x12\r\n\x05\x61\x66ter\x18\x04 \x01(\t\"\xb1\x01\n\x0b\x43odeVersion\x12\x0c\n\x04name\x18\x01 \x01(\t\x12)\n\x05taken\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06newest\x18\x03 \x01(\x08\x12\x16\n\x0enewest_changed\x18\x04 \x03(\t\x12\x0f\n\x07\x63urrent\x18\x05 \x01(\x08\x12\x17\n\x0f\x63urrent_changed\x18\x06 \x03(\t\x12\x17\n\x0f\x63urrent_unknown\x18\x07 \x01(\t\"E\n\x07\x43odeUse\x12*\n\x07version\x18\x01 \x01(\x0b\x32\x19.pachlocal.v1.CodeVersion\x12\x0e\n\x06\x64\x61tums\x18\x02 \x01(\x03\".\n\x12InspectCodeRequest\x12\x18\n\x03job\x18\x01 \x01(\x0b\x32\x0b.pps_v2.Job\"^\n\x08\x43odeInfo\x12*\n\x07version\x18\x01 \x01(\x0b\x32\x19.pachlocal.v1.CodeVersion\x12&\n\x07outputs\x18\x02 \x03(\x0b\x32\x15.pachlocal.v1.CodeUse\"<\n\x0eGetCodeRequest\x12\x18\n\x03job\x18\x01 \x01(\x0b\x32\x0b.pps_v2.Job\x12\x10\n\x08\x64\x61tum_id\x18\x02 \x01(\t\"(\n\nWhyRequest\x12\x1a\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x0c.pfs_v2.File\"_\n\x0bWhyResponse\x12(\n\x06origin\x18\x01 \x01(\x0b\x32\x18.pachlocal.v1.FileOrigin\x12&\n\x07outputs\x18\x02 \x03(\x0b\x32\x15.pachlocal.v1.CodeUse\"\xa3\x01\n\nFileOrigin\x12\x1e\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x10.pfs_v2.FileInfo\x12)\n\x06\x64\x61tums\x18\x02 \x03(\x0b\x32\x19.pachlocal.v1.DatumOrigin\x12\x13\n\x0bmore_datums\x18\x03 \x01(\x08\x12#\n\x07\x63hanged\x18\x04 \x01(\x0b\x32\x12.pfs_v2.CommitInfo\x12\x10\n\x08repeated\x18\x05 \x01(\x08\"\xcc\x03\n\x0b\x44\x61tumOrigin\x12\x1c\n\x05\x64\x61tum\x18\x01 \x01(\x0b\x32\r.pps_v2.Datum\x12!\n\x05state\x18\x02 \x01(\x0e\x32\x12.pps_v2.DatumState\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x1b\n\x06ran_in\x18\x04 \x01(\x0b\x32\x0b.pps_v2.Job\x12#\n\tjob_state\x18\x05 \x01(\x0e\x32\x10.pps_v2.JobState\x12\x12\n\nran_reason\x18\x06 \x01(\t\x12+\n\x07started\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x66inished\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10pipeline_version\x18\t \x01(\x04\x12#\n\x0bspec_commit\x18\n \x01(\x0b\x32\x0e.pfs_v2.Commit\x12\r\n\x05image\x18\x0b \x01(\t\x12\x0b\n\x03\x63md\x18\x0c \x03(\t\x12\r\n\x05stdin\x18\r \x03(\t\x12(\n\x06inputs\x18\x0e \x03(\x0b\x32\x18.pachlocal.v1.FileOrigin\x12\'\n\x04\x63ode\x18\x0f \x01(\x0b\x32\x19.pachlocal.v1.CodeVersion\"H\n\x14PlanPipelinesRequest\x12\x30\n\tpipelines\x18\x01 \x03(\x0b\x32\x1d.pachlocal.v1.PlannedPipeline\"G\n\x0fPlannedPipeline\x12\x11\n\tspec_json\x18\x01 \x01(\t\x12\x0e\n\x06update\x18\x02 \x01(\x08\x12\x11\n\treprocess\x18\x03 \x01(\x08\"9\n\x16ReviewPipelineResponse\x12\x10\n\x08warnings\x18\x01 \x03(\t\x12\r\n\x05notes\x18\x02 \x03(\t\"6\n\x0cPlanResponse\x12&\n\x04jobs\x18\x01 \x03(\x0b\x32\x18.pachlocal.v1.PlannedJob\"\xdf\x01\n\nPlannedJob\x12\"\n\x08pipeline\x18\x01 \x01(\x0b\x32\x10.pps_v2.Pipeline\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x0b\n\x03run\x18\x03 \x01(\x03\x12\x0c\n\x04skip\x18\x04 \x01(\x03\x12\x0e\n\x06\x64\x65pend\x18\x05 \x01(\x03\x12\x0e\n\x06vanish\x18\x06 \x01(\x03\x12,\n\x07reasons\x18\x07 \x03(\x0b\x32\x1b.pachlocal.v1.PlannedReason\x12$\n\ndepends_on\x18\x08 \x03(\x0b\x32\x10.pps_v2.Pipeline\x12\r\n\x05notes\x18\t \x03(\t\"\x92\x01\n\rPlannedReason\x12.\n\x04\x66\x61te\x18\x01 \x01(\x0e\x32 .pachlocal.v1.PlannedReason.Fate\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x61tums\x18\x03 \x01(\x03\"1\n\x04\x46\x61te\x12\x07\n\x03RUN\x10\x00\x12\x08\n\x04SKIP\x10\x01\x12\n\n\x06\x44\x45PEND\x10\x02\x12\n\n\x06VANISH\x10\x03*c\n\x04Kind\x12\x10\n\x0cKIND_UNKNOWN\x10\x00\x12\x0c\n\x08PROJECTS\x10\x01\x12\t\n\x05REPOS\x10\x02\x12\x0b\n\x07\x43OMMITS\x10\x03\x12\r\n\tPIPELINES\x10\x04\x12\x08\n\x04JOBS\x10\x05\x12\n\n\x06\x44\x41TUMS\x10\x06\x32\xfb\t\n\x05Local\x12R\n\x10SubscribeChanges\x12%.pachlocal.v1.SubscribeChangesRequest\x1a\x15.pachlocal.v1.Changes0\x01\x12I\n\x0bModifyFiles\x12 .pachlocal.v1.ModifyFilesRequest\x1a\x16.google.protobuf.Empty(\x01\x12G\n\tListFiles\x12\x17.pfs_v2.ListFileRequest\x1a\x1f.pachlocal.v1.ListFilesResponse0\x01\x12K\n\x08ReadLogs\x12\x1d.pachlocal.v1.ReadLogsRequest\x1a\x1e.pachlocal.v1.ReadLogsResponse0\x01\x12\x45\n\x0fInspectHandover\x12\x16.google.protobuf.Empty\x1a\x1a.pachlocal.v1.HandoverInfo\x12[\n\x0e\x43ollectGarbage\x12#.pachlocal.v1.CollectGarbageRequest\x1a$.pachlocal.v1.CollectGarbageResponse\x12\x63\n\x10ListDatumReasons\x12%.pachlocal.v1.ListDatumReasonsRequest\x1a&.pachlocal.v1.ListDatumReasonsResponse0\x01\x12:\n\x03Why\x12\x18.pachlocal.v1.WhyRequest\x1a\x19.pachlocal.v1.WhyResponse\x12@\n\nInspectDag\x12\x1f.pachlocal.v1.InspectDagRequest\x1a\x11.pachlocal.v1.Dag\x12^\n\x0fInspectJobTimes\x12$.pachlocal.v1.InspectJobTimesRequest\x1a%.pachlocal.v1.InspectJobTimesResponse\x12P\n\x11ListSlowestDatums\x12&.pachlocal.v1.ListSlowestDatumsRequest\x1a\x11.pps_v2.DatumInfo0\x01\x12G\n\x0bInspectCode\x12 .pachlocal.v1.InspectCodeRequest\x1a\x16.pachlocal.v1.CodeInfo\x12\x46\n\x07GetCode\x12\x1c.pachlocal.v1.GetCodeRequest\x1a\x1b.google.protobuf.BytesValue0\x01\x12O\n\rPlanPipelines\x12\".pachlocal.v1.PlanPipelinesRequest\x1a\x1a.pachlocal.v1.PlanResponse\x12U\n\x0eReviewPipeline\x12\x1d.pachlocal.v1.PlannedPipeline\x1a$.pachlocal.v1.ReviewPipelineResponse\x12K\n\tPlanFiles\x12 .pachlocal.v1.ModifyFilesRequest\x1a\x1a.pachlocal.v1.PlanResponse(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'pachlocal.proto.local_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_MODIFYFILESREQUEST']._serialized_start=161
-  _globals['_MODIFYFILESREQUEST']._serialized_end=226
-  _globals['_LISTFILESRESPONSE']._serialized_start=228
-  _globals['_LISTFILESRESPONSE']._serialized_end=288
-  _globals['_LISTEDFILE']._serialized_start=290
-  _globals['_LISTEDFILE']._serialized_end=382
-  _globals['_HANDOVERINFO']._serialized_start=384
-  _globals['_HANDOVERINFO']._serialized_end=434
-  _globals['_COLLECTGARBAGEREQUEST']._serialized_start=436
-  _globals['_COLLECTGARBAGEREQUEST']._serialized_end=476
-  _globals['_COLLECTGARBAGERESPONSE']._serialized_start=478
-  _globals['_COLLECTGARBAGERESPONSE']._serialized_end=557
-  _globals['_LISTDATUMREASONSREQUEST']._serialized_start=559
-  _globals['_LISTDATUMREASONSREQUEST']._serialized_end=628
-  _globals['_LISTDATUMREASONSRESPONSE']._serialized_start=630
-  _globals['_LISTDATUMREASONSRESPONSE']._serialized_end=700
-  _globals['_DATUMREASON']._serialized_start=702
-  _globals['_DATUMREASON']._serialized_end=749
-  _globals['_WHYREQUEST']._serialized_start=751
-  _globals['_WHYREQUEST']._serialized_end=791
-  _globals['_WHYRESPONSE']._serialized_start=793
-  _globals['_WHYRESPONSE']._serialized_end=848
-  _globals['_FILEORIGIN']._serialized_start=851
-  _globals['_FILEORIGIN']._serialized_end=1014
-  _globals['_DATUMORIGIN']._serialized_start=1017
-  _globals['_DATUMORIGIN']._serialized_end=1436
-  _globals['_PLANPIPELINESREQUEST']._serialized_start=1438
-  _globals['_PLANPIPELINESREQUEST']._serialized_end=1510
-  _globals['_PLANNEDPIPELINE']._serialized_start=1512
-  _globals['_PLANNEDPIPELINE']._serialized_end=1583
-  _globals['_PLANRESPONSE']._serialized_start=1585
-  _globals['_PLANRESPONSE']._serialized_end=1639
-  _globals['_PLANNEDJOB']._serialized_start=1642
-  _globals['_PLANNEDJOB']._serialized_end=1865
-  _globals['_PLANNEDREASON']._serialized_start=1868
-  _globals['_PLANNEDREASON']._serialized_end=2014
-  _globals['_PLANNEDREASON_FATE']._serialized_start=1965
-  _globals['_PLANNEDREASON_FATE']._serialized_end=2014
-  _globals['_LOCAL']._serialized_start=2017
-  _globals['_LOCAL']._serialized_end=2655
+  _globals['_DATUMREASON_ENVENTRY']._loaded_options = None
+  _globals['_DATUMREASON_ENVENTRY']._serialized_options = b'8\001'
+  _globals['_KIND']._serialized_start=4320
+  _globals['_KIND']._serialized_end=4419
+  _globals['_SUBSCRIBECHANGESREQUEST']._serialized_start=225
+  _globals['_SUBSCRIBECHANGESREQUEST']._serialized_end=285
+  _globals['_CHANGES']._serialized_start=287
+  _globals['_CHANGES']._serialized_end=331
+  _globals['_MODIFYFILESREQUEST']._serialized_start=333
+  _globals['_MODIFYFILESREQUEST']._serialized_end=398
+  _globals['_LISTFILESRESPONSE']._serialized_start=400
+  _globals['_LISTFILESRESPONSE']._serialized_end=460
+  _globals['_LISTEDFILE']._serialized_start=462
+  _globals['_LISTEDFILE']._serialized_end=554
+  _globals['_READLOGSREQUEST']._serialized_start=557
+  _globals['_READLOGSREQUEST']._serialized_end=739
+  _globals['_READLOGSREQUEST_WRITER']._serialized_start=688
+  _globals['_READLOGSREQUEST_WRITER']._serialized_end=739
+  _globals['_READLOGSRESPONSE']._serialized_start=741
+  _globals['_READLOGSRESPONSE']._serialized_end=812
+  _globals['_HANDOVERINFO']._serialized_start=814
+  _globals['_HANDOVERINFO']._serialized_end=864
+  _globals['_COLLECTGARBAGEREQUEST']._serialized_start=866
+  _globals['_COLLECTGARBAGEREQUEST']._serialized_end=906
+  _globals['_COLLECTGARBAGERESPONSE']._serialized_start=908
+  _globals['_COLLECTGARBAGERESPONSE']._serialized_end=987
+  _globals['_LISTDATUMREASONSREQUEST']._serialized_start=989
+  _globals['_LISTDATUMREASONSREQUEST']._serialized_end=1059
+  _globals['_LISTDATUMREASONSRESPONSE']._serialized_start=1061
+  _globals['_LISTDATUMREASONSRESPONSE']._serialized_end=1131
+  _globals['_DATUMREASON']._serialized_start=1134
+  _globals['_DATUMREASON']._serialized_end=1288
+  _globals['_DATUMREASON_ENVENTRY']._serialized_start=1246
+  _globals['_DATUMREASON_ENVENTRY']._serialized_end=1288
+  _globals['_INSPECTDAGREQUEST']._serialized_start=1290
+  _globals['_INSPECTDAGREQUEST']._serialized_end=1343
+  _globals['_DAG']._serialized_start=1345
+  _globals['_DAG']._serialized_end=1429
+  _globals['_DAGPIPELINE']._serialized_start=1432
+  _globals['_DAGPIPELINE']._serialized_end=1616
+  _globals['_DAGREPO']._serialized_start=1618
+  _globals['_DAGREPO']._serialized_end=1658
+  _globals['_DAGJOB']._serialized_start=1661
+  _globals['_DAGJOB']._serialized_end=1866
+  _globals['_INSPECTJOBTIMESREQUEST']._serialized_start=1868
+  _globals['_INSPECTJOBTIMESREQUEST']._serialized_end=1919
+  _globals['_INSPECTJOBTIMESRESPONSE']._serialized_start=1921
+  _globals['_INSPECTJOBTIMESRESPONSE']._serialized_end=1985
+  _globals['_JOBTIMES']._serialized_start=1988
+  _globals['_JOBTIMES']._serialized_end=2335
+  _globals['_LISTSLOWESTDATUMSREQUEST']._serialized_start=2337
+  _globals['_LISTSLOWESTDATUMSREQUEST']._serialized_end=2456
+  _globals['_CODEVERSION']._serialized_start=2459
+  _globals['_CODEVERSION']._serialized_end=2636
+  _globals['_CODEUSE']._serialized_start=2638
+  _globals['_CODEUSE']._serialized_end=2707
+  _globals['_INSPECTCODEREQUEST']._serialized_start=2709
+  _globals['_INSPECTCODEREQUEST']._serialized_end=2755
+  _globals['_CODEINFO']._serialized_start=2757
+  _globals['_CODEINFO']._serialized_end=2851
+  _globals['_GETCODEREQUEST']._serialized_start=2853
+  _globals['_GETCODEREQUEST']._serialized_end=2913
+  _globals['_WHYREQUEST']._serialized_start=2915
+  _globals['_WHYREQUEST']._serialized_end=2955
+  _globals['_WHYRESPONSE']._serialized_start=2957
+  _globals['_WHYRESPONSE']._serialized_end=3052
+  _globals['_FILEORIGIN']._serialized_start=3055
+  _globals['_FILEORIGIN']._serialized_end=3218
+  _globals['_DATUMORIGIN']._serialized_start=3221
+  _globals['_DATUMORIGIN']._serialized_end=3681
+  _globals['_PLANPIPELINESREQUEST']._serialized_start=3683
+  _globals['_PLANPIPELINESREQUEST']._serialized_end=3755
+  _globals['_PLANNEDPIPELINE']._serialized_start=3757
+  _globals['_PLANNEDPIPELINE']._serialized_end=3828
+  _globals['_REVIEWPIPELINERESPONSE']._serialized_start=3830
+  _globals['_REVIEWPIPELINERESPONSE']._serialized_end=3887
+  _globals['_PLANRESPONSE']._serialized_start=3889
+  _globals['_PLANRESPONSE']._serialized_end=3943
+  _globals['_PLANNEDJOB']._serialized_start=3946
+  _globals['_PLANNEDJOB']._serialized_end=4169
+  _globals['_PLANNEDREASON']._serialized_start=4172
+  _globals['_PLANNEDREASON']._serialized_end=4318
+  _globals['_PLANNEDREASON_FATE']._serialized_start=4269
+  _globals['_PLANNEDREASON_FATE']._serialized_end=4318
+  _globals['_LOCAL']._serialized_start=4422
+  _globals['_LOCAL']._serialized_end=5697
 # @@protoc_insertion_point(module_scope)

@@ -7,6 +7,7 @@ What pachlocal offers beyond Pachyderm's API. Clients ask grpc.health.v1 whether
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -24,6 +25,81 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _Kind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _KindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Kind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    KIND_UNKNOWN: _Kind.ValueType  # 0
+    PROJECTS: _Kind.ValueType  # 1
+    REPOS: _Kind.ValueType  # 2
+    """and their branches"""
+    COMMITS: _Kind.ValueType  # 3
+    PIPELINES: _Kind.ValueType  # 4
+    JOBS: _Kind.ValueType  # 5
+    """their states"""
+    DATUMS: _Kind.ValueType  # 6
+    """how far jobs have come"""
+
+class Kind(_Kind, metaclass=_KindEnumTypeWrapper): ...
+
+KIND_UNKNOWN: Kind.ValueType  # 0
+PROJECTS: Kind.ValueType  # 1
+REPOS: Kind.ValueType  # 2
+"""and their branches"""
+COMMITS: Kind.ValueType  # 3
+PIPELINES: Kind.ValueType  # 4
+JOBS: Kind.ValueType  # 5
+"""their states"""
+DATUMS: Kind.ValueType  # 6
+"""how far jobs have come"""
+Global___Kind: _TypeAlias = Kind  # noqa: Y015
+
+@_typing.final
+class SubscribeChangesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KINDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def kinds(self) -> _containers.RepeatedScalarFieldContainer[Global___Kind.ValueType]:
+        """none: all"""
+
+    def __init__(
+        self,
+        *,
+        kinds: _abc.Iterable[Global___Kind.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kinds", b"kinds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubscribeChangesRequest: _TypeAlias = SubscribeChangesRequest  # noqa: Y015
+
+@_typing.final
+class Changes(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KINDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def kinds(self) -> _containers.RepeatedScalarFieldContainer[Global___Kind.ValueType]:
+        """each once"""
+
+    def __init__(
+        self,
+        *,
+        kinds: _abc.Iterable[Global___Kind.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kinds", b"kinds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Changes: _TypeAlias = Changes  # noqa: Y015
 
 @_typing.final
 class ModifyFilesRequest(_message.Message):
@@ -97,6 +173,90 @@ class ListedFile(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListedFile: _TypeAlias = ListedFile  # noqa: Y015
+
+@_typing.final
+class ReadLogsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Writer:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _WriterEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ReadLogsRequest._Writer.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        ALL: ReadLogsRequest._Writer.ValueType  # 0
+        USER: ReadLogsRequest._Writer.ValueType  # 1
+        """the user's program"""
+        WORKER: ReadLogsRequest._Writer.ValueType  # 2
+        """what runs it"""
+        MASTER: ReadLogsRequest._Writer.ValueType  # 3
+        """what steers the pipeline"""
+
+    class Writer(_Writer, metaclass=_WriterEnumTypeWrapper):
+        """Clients of GetLogs sort the lines out by who wrote them after they came; then they can't say how
+        many they want.
+        """
+
+    ALL: ReadLogsRequest.Writer.ValueType  # 0
+    USER: ReadLogsRequest.Writer.ValueType  # 1
+    """the user's program"""
+    WORKER: ReadLogsRequest.Writer.ValueType  # 2
+    """what runs it"""
+    MASTER: ReadLogsRequest.Writer.ValueType  # 3
+    """what steers the pipeline"""
+
+    REQUEST_FIELD_NUMBER: _builtins.int
+    WRITER_FIELD_NUMBER: _builtins.int
+    DETAILS_FIELD_NUMBER: _builtins.int
+    writer: Global___ReadLogsRequest.Writer.ValueType
+    details: _builtins.bool
+    """answer with `messages` instead of texts"""
+    @_builtins.property
+    def request(self) -> _pps_pb2.GetLogsRequest:
+        """`master` counts only with ALL"""
+
+    def __init__(
+        self,
+        *,
+        request: _pps_pb2.GetLogsRequest | None = ...,
+        writer: Global___ReadLogsRequest.Writer.ValueType = ...,
+        details: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["details", b"details", "request", b"request", "writer", b"writer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadLogsRequest: _TypeAlias = ReadLogsRequest  # noqa: Y015
+
+@_typing.final
+class ReadLogsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXTS_FIELD_NUMBER: _builtins.int
+    MESSAGES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def texts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """one line or several each, without the last one's newline"""
+
+    @_builtins.property
+    def messages(self) -> _containers.RepeatedCompositeFieldContainer[_pps_pb2.LogMessage]:
+        """the same of their texts"""
+
+    def __init__(
+        self,
+        *,
+        texts: _abc.Iterable[_builtins.str] | None = ...,
+        messages: _abc.Iterable[_pps_pb2.LogMessage] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["messages", b"messages", "texts", b"texts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadLogsResponse: _TypeAlias = ReadLogsResponse  # noqa: Y015
 
 @_typing.final
 class HandoverInfo(_message.Message):
@@ -178,20 +338,22 @@ class ListDatumReasonsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     JOB_FIELD_NUMBER: _builtins.int
-    DATUM_ID_FIELD_NUMBER: _builtins.int
-    datum_id: _builtins.str
-    """empty: all"""
+    DATUM_IDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def job(self) -> _pps_pb2.Job: ...
+    @_builtins.property
+    def datum_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """none: all"""
+
     def __init__(
         self,
         *,
         job: _pps_pb2.Job | None = ...,
-        datum_id: _builtins.str = ...,
+        datum_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["job", b"job"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["datum_id", b"datum_id", "job", b"job"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["datum_ids", b"datum_ids", "job", b"job"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -221,23 +383,489 @@ Global___ListDatumReasonsResponse: _TypeAlias = ListDatumReasonsResponse  # noqa
 class DatumReason(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class EnvEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     DATUM_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    ENV_FIELD_NUMBER: _builtins.int
     datum_id: _builtins.str
     reason: _builtins.str
+    code: _builtins.str
+    """the name of the version that made its output; empty when none is known"""
+    @_builtins.property
+    def env(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What of the server's own variables its command is given, by the annotation pachlocal.io/env; only
+        where datums are named.
+        """
+
     def __init__(
         self,
         *,
         datum_id: _builtins.str = ...,
         reason: _builtins.str = ...,
+        code: _builtins.str = ...,
+        env: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["datum_id", b"datum_id", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "datum_id", b"datum_id", "env", b"env", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DatumReason: _TypeAlias = DatumReason  # noqa: Y015
+
+@_typing.final
+class InspectDagRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROJECT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def project(self) -> _pfs_pb2.Project: ...
+    def __init__(
+        self,
+        *,
+        project: _pfs_pb2.Project | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["project", b"project"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["project", b"project"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InspectDagRequest: _TypeAlias = InspectDagRequest  # noqa: Y015
+
+@_typing.final
+class Dag(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPOS_FIELD_NUMBER: _builtins.int
+    PIPELINES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def repos(self) -> _containers.RepeatedCompositeFieldContainer[_pfs_pb2.RepoInfo]:
+        """those that no pipeline writes"""
+
+    @_builtins.property
+    def pipelines(self) -> _containers.RepeatedCompositeFieldContainer[Global___DagPipeline]: ...
+    def __init__(
+        self,
+        *,
+        repos: _abc.Iterable[_pfs_pb2.RepoInfo] | None = ...,
+        pipelines: _abc.Iterable[Global___DagPipeline] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pipelines", b"pipelines", "repos", b"repos"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Dag: _TypeAlias = Dag  # noqa: Y015
+
+@_typing.final
+class DagPipeline(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PIPELINE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    INPUTS_FIELD_NUMBER: _builtins.int
+    NEWEST_JOB_FIELD_NUMBER: _builtins.int
+    state: _pps_pb2.PipelineState.ValueType
+    reason: _builtins.str
+    @_builtins.property
+    def pipeline(self) -> _pps_spec_pb2.Pipeline: ...
+    @_builtins.property
+    def inputs(self) -> _containers.RepeatedCompositeFieldContainer[Global___DagRepo]: ...
+    @_builtins.property
+    def newest_job(self) -> Global___DagJob: ...
+    def __init__(
+        self,
+        *,
+        pipeline: _pps_spec_pb2.Pipeline | None = ...,
+        state: _pps_pb2.PipelineState.ValueType = ...,
+        reason: _builtins.str = ...,
+        inputs: _abc.Iterable[Global___DagRepo] | None = ...,
+        newest_job: Global___DagJob | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["newest_job", b"newest_job", "pipeline", b"pipeline"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["inputs", b"inputs", "newest_job", b"newest_job", "pipeline", b"pipeline", "reason", b"reason", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DagPipeline: _TypeAlias = DagPipeline  # noqa: Y015
+
+@_typing.final
+class DagRepo(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROJECT_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    project: _builtins.str
+    name: _builtins.str
+    def __init__(
+        self,
+        *,
+        project: _builtins.str = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "project", b"project"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DagRepo: _TypeAlias = DagRepo  # noqa: Y015
+
+@_typing.final
+class DagJob(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    CREATED_FIELD_NUMBER: _builtins.int
+    FINISHED_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    DONE_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    state: _pps_pb2.JobState.ValueType
+    reason: _builtins.str
+    total: _builtins.int
+    """datums; as the next two, not told of a job that has succeeded"""
+    done: _builtins.int
+    """in whatever way"""
+    failed: _builtins.int
+    @_builtins.property
+    def created(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def finished(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        state: _pps_pb2.JobState.ValueType = ...,
+        reason: _builtins.str = ...,
+        created: _timestamp_pb2.Timestamp | None = ...,
+        finished: _timestamp_pb2.Timestamp | None = ...,
+        total: _builtins.int = ...,
+        done: _builtins.int = ...,
+        failed: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created", b"created", "finished", b"finished"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created", b"created", "done", b"done", "failed", b"failed", "finished", b"finished", "id", b"id", "reason", b"reason", "state", b"state", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DagJob: _TypeAlias = DagJob  # noqa: Y015
+
+@_typing.final
+class InspectJobTimesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOBS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def jobs(self) -> _containers.RepeatedCompositeFieldContainer[_pps_pb2.Job]: ...
+    def __init__(
+        self,
+        *,
+        jobs: _abc.Iterable[_pps_pb2.Job] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["jobs", b"jobs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InspectJobTimesRequest: _TypeAlias = InspectJobTimesRequest  # noqa: Y015
+
+@_typing.final
+class InspectJobTimesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIMES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def times(self) -> _containers.RepeatedCompositeFieldContainer[Global___JobTimes]: ...
+    def __init__(
+        self,
+        *,
+        times: _abc.Iterable[Global___JobTimes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["times", b"times"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InspectJobTimesResponse: _TypeAlias = InspectJobTimesResponse  # noqa: Y015
+
+@_typing.final
+class JobTimes(_message.Message):
+    """Each part is one that the others don't contain. Those of datums are sums over them, however many
+    workers there were.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
+    PLANNING_FIELD_NUMBER: _builtins.int
+    INPUT_FIELD_NUMBER: _builtins.int
+    CODE_START_FIELD_NUMBER: _builtins.int
+    USER_CODE_FIELD_NUMBER: _builtins.int
+    OUTPUT_FIELD_NUMBER: _builtins.int
+    MERGING_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def job(self) -> _pps_pb2.Job: ...
+    @_builtins.property
+    def waiting(self) -> _duration_pb2.Duration:
+        """for its inputs, and for earlier jobs"""
+
+    @_builtins.property
+    def planning(self) -> _duration_pb2.Duration:
+        """which datums there are, and which of them are skipped"""
+
+    @_builtins.property
+    def input(self) -> _duration_pb2.Duration:
+        """of datums: files are laid out"""
+
+    @_builtins.property
+    def code_start(self) -> _duration_pb2.Duration:
+        """The image and code are made ready, workers are made, and (of datums) the program is started."""
+
+    @_builtins.property
+    def user_code(self) -> _duration_pb2.Duration:
+        """of datums: the program runs"""
+
+    @_builtins.property
+    def output(self) -> _duration_pb2.Duration:
+        """of datums: what it wrote is stored"""
+
+    @_builtins.property
+    def merging(self) -> _duration_pb2.Duration:
+        """of the outputs of all datums into one commit"""
+
+    def __init__(
+        self,
+        *,
+        job: _pps_pb2.Job | None = ...,
+        waiting: _duration_pb2.Duration | None = ...,
+        planning: _duration_pb2.Duration | None = ...,
+        input: _duration_pb2.Duration | None = ...,
+        code_start: _duration_pb2.Duration | None = ...,
+        user_code: _duration_pb2.Duration | None = ...,
+        output: _duration_pb2.Duration | None = ...,
+        merging: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["code_start", b"code_start", "input", b"input", "job", b"job", "merging", b"merging", "output", b"output", "planning", b"planning", "user_code", b"user_code", "waiting", b"waiting"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code_start", b"code_start", "input", b"input", "job", b"job", "merging", b"merging", "output", b"output", "planning", b"planning", "user_code", b"user_code", "waiting", b"waiting"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JobTimes: _TypeAlias = JobTimes  # noqa: Y015
+
+@_typing.final
+class ListSlowestDatumsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """at most; 0: all"""
+    after: _builtins.str
+    """those that come after the datum of this ID; empty: from the first on"""
+    @_builtins.property
+    def job(self) -> _pps_pb2.Job: ...
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[_pps_pb2.DatumState.ValueType]:
+        """none: all"""
+
+    def __init__(
+        self,
+        *,
+        job: _pps_pb2.Job | None = ...,
+        states: _abc.Iterable[_pps_pb2.DatumState.ValueType] | None = ...,
+        number: _builtins.int = ...,
+        after: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["job", b"job"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "job", b"job", "number", b"number", "states", b"states"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSlowestDatumsRequest: _TypeAlias = ListSlowestDatumsRequest  # noqa: Y015
+
+@_typing.final
+class CodeVersion(_message.Message):
+    """What the folder of an image held when a job started, or the image itself."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TAKEN_FIELD_NUMBER: _builtins.int
+    NEWEST_FIELD_NUMBER: _builtins.int
+    NEWEST_CHANGED_FIELD_NUMBER: _builtins.int
+    CURRENT_FIELD_NUMBER: _builtins.int
+    CURRENT_CHANGED_FIELD_NUMBER: _builtins.int
+    CURRENT_UNKNOWN_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """64 hexadecimal digits; or the ID of an image, "sha256:…" """
+    newest: _builtins.bool
+    """the pipeline's newest job runs it"""
+    current: _builtins.bool
+    """it is what a job would run now"""
+    current_unknown: _builtins.str
+    """why the last two aren't known"""
+    @_builtins.property
+    def taken(self) -> _timestamp_pb2.Timestamp:
+        """when it was first used"""
+
+    @_builtins.property
+    def newest_changed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """else, the files that differ from those"""
+
+    @_builtins.property
+    def current_changed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """else, the files that differ from those"""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        taken: _timestamp_pb2.Timestamp | None = ...,
+        newest: _builtins.bool = ...,
+        newest_changed: _abc.Iterable[_builtins.str] | None = ...,
+        current: _builtins.bool = ...,
+        current_changed: _abc.Iterable[_builtins.str] | None = ...,
+        current_unknown: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["taken", b"taken"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["current", b"current", "current_changed", b"current_changed", "current_unknown", b"current_unknown", "name", b"name", "newest", b"newest", "newest_changed", b"newest_changed", "taken", b"taken"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CodeVersion: _TypeAlias = CodeVersion  # noqa: Y015
+
+@_typing.final
+class CodeUse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    DATUMS_FIELD_NUMBER: _builtins.int
+    datums: _builtins.int
+    """whose outputs are by it"""
+    @_builtins.property
+    def version(self) -> Global___CodeVersion: ...
+    def __init__(
+        self,
+        *,
+        version: Global___CodeVersion | None = ...,
+        datums: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["version", b"version"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["datums", b"datums", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CodeUse: _TypeAlias = CodeUse  # noqa: Y015
+
+@_typing.final
+class InspectCodeRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def job(self) -> _pps_pb2.Job: ...
+    def __init__(
+        self,
+        *,
+        job: _pps_pb2.Job | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["job", b"job"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["job", b"job"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InspectCodeRequest: _TypeAlias = InspectCodeRequest  # noqa: Y015
+
+@_typing.final
+class CodeInfo(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    OUTPUTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def version(self) -> Global___CodeVersion:
+        """that the job has run; unset when none is known"""
+
+    @_builtins.property
+    def outputs(self) -> _containers.RepeatedCompositeFieldContainer[Global___CodeUse]:
+        """the oldest first"""
+
+    def __init__(
+        self,
+        *,
+        version: Global___CodeVersion | None = ...,
+        outputs: _abc.Iterable[Global___CodeUse] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["version", b"version"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outputs", b"outputs", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CodeInfo: _TypeAlias = CodeInfo  # noqa: Y015
+
+@_typing.final
+class GetCodeRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_FIELD_NUMBER: _builtins.int
+    DATUM_ID_FIELD_NUMBER: _builtins.int
+    datum_id: _builtins.str
+    """the version that made its output, instead of the job's"""
+    @_builtins.property
+    def job(self) -> _pps_pb2.Job: ...
+    def __init__(
+        self,
+        *,
+        job: _pps_pb2.Job | None = ...,
+        datum_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["job", b"job"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["datum_id", b"datum_id", "job", b"job"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCodeRequest: _TypeAlias = GetCodeRequest  # noqa: Y015
 
 @_typing.final
 class WhyRequest(_message.Message):
@@ -264,16 +892,22 @@ class WhyResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ORIGIN_FIELD_NUMBER: _builtins.int
+    OUTPUTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def origin(self) -> Global___FileOrigin: ...
+    @_builtins.property
+    def outputs(self) -> _containers.RepeatedCompositeFieldContainer[Global___CodeUse]:
+        """of the commit, when they are by several versions of the code"""
+
     def __init__(
         self,
         *,
         origin: Global___FileOrigin | None = ...,
+        outputs: _abc.Iterable[Global___CodeUse] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["origin", b"origin"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["origin", b"origin"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["origin", b"origin", "outputs", b"outputs"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -340,6 +974,7 @@ class DatumOrigin(_message.Message):
     CMD_FIELD_NUMBER: _builtins.int
     STDIN_FIELD_NUMBER: _builtins.int
     INPUTS_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
     state: _pps_pb2.DatumState.ValueType
     """there"""
     reason: _builtins.str
@@ -369,6 +1004,10 @@ class DatumOrigin(_message.Message):
     def stdin(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
     def inputs(self) -> _containers.RepeatedCompositeFieldContainer[Global___FileOrigin]: ...
+    @_builtins.property
+    def code(self) -> Global___CodeVersion:
+        """that made its output; unset when none is known"""
+
     def __init__(
         self,
         *,
@@ -386,10 +1025,11 @@ class DatumOrigin(_message.Message):
         cmd: _abc.Iterable[_builtins.str] | None = ...,
         stdin: _abc.Iterable[_builtins.str] | None = ...,
         inputs: _abc.Iterable[Global___FileOrigin] | None = ...,
+        code: Global___CodeVersion | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["datum", b"datum", "finished", b"finished", "ran_in", b"ran_in", "spec_commit", b"spec_commit", "started", b"started"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "datum", b"datum", "finished", b"finished", "ran_in", b"ran_in", "spec_commit", b"spec_commit", "started", b"started"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cmd", b"cmd", "datum", b"datum", "finished", b"finished", "image", b"image", "inputs", b"inputs", "job_state", b"job_state", "pipeline_version", b"pipeline_version", "ran_in", b"ran_in", "ran_reason", b"ran_reason", "reason", b"reason", "spec_commit", b"spec_commit", "started", b"started", "state", b"state", "stdin", b"stdin"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cmd", b"cmd", "code", b"code", "datum", b"datum", "finished", b"finished", "image", b"image", "inputs", b"inputs", "job_state", b"job_state", "pipeline_version", b"pipeline_version", "ran_in", b"ran_in", "ran_reason", b"ran_reason", "reason", b"reason", "spec_commit", b"spec_commit", "started", b"started", "state", b"state", "stdin", b"stdin"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -442,6 +1082,32 @@ class PlannedPipeline(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PlannedPipeline: _TypeAlias = PlannedPipeline  # noqa: Y015
+
+@_typing.final
+class ReviewPipelineResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WARNINGS_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """a line each"""
+
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        warnings: _abc.Iterable[_builtins.str] | None = ...,
+        notes: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["notes", b"notes", "warnings", b"warnings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReviewPipelineResponse: _TypeAlias = ReviewPipelineResponse  # noqa: Y015
 
 @_typing.final
 class PlanResponse(_message.Message):

@@ -4,8 +4,10 @@ import grpc
 import warnings
 
 from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
+from google.protobuf import wrappers_pb2 as google_dot_protobuf_dot_wrappers__pb2
 from pachlocal.proto import local_pb2 as pachlocal_dot_proto_dot_local__pb2
 from pachlocal.proto import pfs_pb2 as pachlocal_dot_proto_dot_pfs__pb2
+from pachlocal.proto import pps_pb2 as pachlocal_dot_proto_dot_pps__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -36,6 +38,11 @@ class LocalStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.SubscribeChanges = channel.unary_stream(
+                '/pachlocal.v1.Local/SubscribeChanges',
+                request_serializer=pachlocal_dot_proto_dot_local__pb2.SubscribeChangesRequest.SerializeToString,
+                response_deserializer=pachlocal_dot_proto_dot_local__pb2.Changes.FromString,
+                _registered_method=True)
         self.ModifyFiles = channel.stream_unary(
                 '/pachlocal.v1.Local/ModifyFiles',
                 request_serializer=pachlocal_dot_proto_dot_local__pb2.ModifyFilesRequest.SerializeToString,
@@ -45,6 +52,11 @@ class LocalStub:
                 '/pachlocal.v1.Local/ListFiles',
                 request_serializer=pachlocal_dot_proto_dot_pfs__pb2.ListFileRequest.SerializeToString,
                 response_deserializer=pachlocal_dot_proto_dot_local__pb2.ListFilesResponse.FromString,
+                _registered_method=True)
+        self.ReadLogs = channel.unary_stream(
+                '/pachlocal.v1.Local/ReadLogs',
+                request_serializer=pachlocal_dot_proto_dot_local__pb2.ReadLogsRequest.SerializeToString,
+                response_deserializer=pachlocal_dot_proto_dot_local__pb2.ReadLogsResponse.FromString,
                 _registered_method=True)
         self.InspectHandover = channel.unary_unary(
                 '/pachlocal.v1.Local/InspectHandover',
@@ -66,10 +78,40 @@ class LocalStub:
                 request_serializer=pachlocal_dot_proto_dot_local__pb2.WhyRequest.SerializeToString,
                 response_deserializer=pachlocal_dot_proto_dot_local__pb2.WhyResponse.FromString,
                 _registered_method=True)
+        self.InspectDag = channel.unary_unary(
+                '/pachlocal.v1.Local/InspectDag',
+                request_serializer=pachlocal_dot_proto_dot_local__pb2.InspectDagRequest.SerializeToString,
+                response_deserializer=pachlocal_dot_proto_dot_local__pb2.Dag.FromString,
+                _registered_method=True)
+        self.InspectJobTimes = channel.unary_unary(
+                '/pachlocal.v1.Local/InspectJobTimes',
+                request_serializer=pachlocal_dot_proto_dot_local__pb2.InspectJobTimesRequest.SerializeToString,
+                response_deserializer=pachlocal_dot_proto_dot_local__pb2.InspectJobTimesResponse.FromString,
+                _registered_method=True)
+        self.ListSlowestDatums = channel.unary_stream(
+                '/pachlocal.v1.Local/ListSlowestDatums',
+                request_serializer=pachlocal_dot_proto_dot_local__pb2.ListSlowestDatumsRequest.SerializeToString,
+                response_deserializer=pachlocal_dot_proto_dot_pps__pb2.DatumInfo.FromString,
+                _registered_method=True)
+        self.InspectCode = channel.unary_unary(
+                '/pachlocal.v1.Local/InspectCode',
+                request_serializer=pachlocal_dot_proto_dot_local__pb2.InspectCodeRequest.SerializeToString,
+                response_deserializer=pachlocal_dot_proto_dot_local__pb2.CodeInfo.FromString,
+                _registered_method=True)
+        self.GetCode = channel.unary_stream(
+                '/pachlocal.v1.Local/GetCode',
+                request_serializer=pachlocal_dot_proto_dot_local__pb2.GetCodeRequest.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_wrappers__pb2.BytesValue.FromString,
+                _registered_method=True)
         self.PlanPipelines = channel.unary_unary(
                 '/pachlocal.v1.Local/PlanPipelines',
                 request_serializer=pachlocal_dot_proto_dot_local__pb2.PlanPipelinesRequest.SerializeToString,
                 response_deserializer=pachlocal_dot_proto_dot_local__pb2.PlanResponse.FromString,
+                _registered_method=True)
+        self.ReviewPipeline = channel.unary_unary(
+                '/pachlocal.v1.Local/ReviewPipeline',
+                request_serializer=pachlocal_dot_proto_dot_local__pb2.PlannedPipeline.SerializeToString,
+                response_deserializer=pachlocal_dot_proto_dot_local__pb2.ReviewPipelineResponse.FromString,
                 _registered_method=True)
         self.PlanFiles = channel.stream_unary(
                 '/pachlocal.v1.Local/PlanFiles',
@@ -81,6 +123,15 @@ class LocalStub:
 class LocalServicer:
     """Missing associated documentation comment in .proto file."""
 
+    def SubscribeChanges(self, request, context):
+        """Tells of changes until the client goes: a message without kinds at once, which says that nothing
+        is missed from now on, then one for what has changed since the last. A client reads anew what it
+        shows.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ModifyFiles(self, request_iterator, context):
         """Twins of hot streams of pfs_v2.API, with many requests or entries in a message: gRPC in Python
         moves some thousand messages a second, whatever is in them.
@@ -90,6 +141,12 @@ class LocalServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListFiles(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadLogs(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -123,8 +180,50 @@ class LocalServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def InspectDag(self, request, context):
+        """The DAG of a project, with no more of each pipeline than a drawing needs.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def InspectJobTimes(self, request, context):
+        """Where the time of jobs went, in the order asked for; those that were deleted are left out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSlowestDatums(self, request, context):
+        """A job's datums, those first whose program took longest.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def InspectCode(self, request, context):
+        """Which code a job has run, and its outputs are by.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCode(self, request, context):
+        """The files of a version of the code: a tar.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def PlanPipelines(self, request, context):
         """What a change would let pipelines do. Nothing is changed, nor stored.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReviewPipeline(self, request, context):
+        """What its user should know before a pipeline is created or updated. Nothing is changed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -140,6 +239,11 @@ class LocalServicer:
 
 def add_LocalServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'SubscribeChanges': grpc.unary_stream_rpc_method_handler(
+                    servicer.SubscribeChanges,
+                    request_deserializer=pachlocal_dot_proto_dot_local__pb2.SubscribeChangesRequest.FromString,
+                    response_serializer=pachlocal_dot_proto_dot_local__pb2.Changes.SerializeToString,
+            ),
             'ModifyFiles': grpc.stream_unary_rpc_method_handler(
                     servicer.ModifyFiles,
                     request_deserializer=pachlocal_dot_proto_dot_local__pb2.ModifyFilesRequest.FromString,
@@ -149,6 +253,11 @@ def add_LocalServicer_to_server(servicer, server):
                     servicer.ListFiles,
                     request_deserializer=pachlocal_dot_proto_dot_pfs__pb2.ListFileRequest.FromString,
                     response_serializer=pachlocal_dot_proto_dot_local__pb2.ListFilesResponse.SerializeToString,
+            ),
+            'ReadLogs': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadLogs,
+                    request_deserializer=pachlocal_dot_proto_dot_local__pb2.ReadLogsRequest.FromString,
+                    response_serializer=pachlocal_dot_proto_dot_local__pb2.ReadLogsResponse.SerializeToString,
             ),
             'InspectHandover': grpc.unary_unary_rpc_method_handler(
                     servicer.InspectHandover,
@@ -170,10 +279,40 @@ def add_LocalServicer_to_server(servicer, server):
                     request_deserializer=pachlocal_dot_proto_dot_local__pb2.WhyRequest.FromString,
                     response_serializer=pachlocal_dot_proto_dot_local__pb2.WhyResponse.SerializeToString,
             ),
+            'InspectDag': grpc.unary_unary_rpc_method_handler(
+                    servicer.InspectDag,
+                    request_deserializer=pachlocal_dot_proto_dot_local__pb2.InspectDagRequest.FromString,
+                    response_serializer=pachlocal_dot_proto_dot_local__pb2.Dag.SerializeToString,
+            ),
+            'InspectJobTimes': grpc.unary_unary_rpc_method_handler(
+                    servicer.InspectJobTimes,
+                    request_deserializer=pachlocal_dot_proto_dot_local__pb2.InspectJobTimesRequest.FromString,
+                    response_serializer=pachlocal_dot_proto_dot_local__pb2.InspectJobTimesResponse.SerializeToString,
+            ),
+            'ListSlowestDatums': grpc.unary_stream_rpc_method_handler(
+                    servicer.ListSlowestDatums,
+                    request_deserializer=pachlocal_dot_proto_dot_local__pb2.ListSlowestDatumsRequest.FromString,
+                    response_serializer=pachlocal_dot_proto_dot_pps__pb2.DatumInfo.SerializeToString,
+            ),
+            'InspectCode': grpc.unary_unary_rpc_method_handler(
+                    servicer.InspectCode,
+                    request_deserializer=pachlocal_dot_proto_dot_local__pb2.InspectCodeRequest.FromString,
+                    response_serializer=pachlocal_dot_proto_dot_local__pb2.CodeInfo.SerializeToString,
+            ),
+            'GetCode': grpc.unary_stream_rpc_method_handler(
+                    servicer.GetCode,
+                    request_deserializer=pachlocal_dot_proto_dot_local__pb2.GetCodeRequest.FromString,
+                    response_serializer=google_dot_protobuf_dot_wrappers__pb2.BytesValue.SerializeToString,
+            ),
             'PlanPipelines': grpc.unary_unary_rpc_method_handler(
                     servicer.PlanPipelines,
                     request_deserializer=pachlocal_dot_proto_dot_local__pb2.PlanPipelinesRequest.FromString,
                     response_serializer=pachlocal_dot_proto_dot_local__pb2.PlanResponse.SerializeToString,
+            ),
+            'ReviewPipeline': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReviewPipeline,
+                    request_deserializer=pachlocal_dot_proto_dot_local__pb2.PlannedPipeline.FromString,
+                    response_serializer=pachlocal_dot_proto_dot_local__pb2.ReviewPipelineResponse.SerializeToString,
             ),
             'PlanFiles': grpc.stream_unary_rpc_method_handler(
                     servicer.PlanFiles,
@@ -190,6 +329,33 @@ def add_LocalServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class Local:
     """Missing associated documentation comment in .proto file."""
+
+    @staticmethod
+    def SubscribeChanges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/pachlocal.v1.Local/SubscribeChanges',
+            pachlocal_dot_proto_dot_local__pb2.SubscribeChangesRequest.SerializeToString,
+            pachlocal_dot_proto_dot_local__pb2.Changes.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def ModifyFiles(request_iterator,
@@ -235,6 +401,33 @@ class Local:
             '/pachlocal.v1.Local/ListFiles',
             pachlocal_dot_proto_dot_pfs__pb2.ListFileRequest.SerializeToString,
             pachlocal_dot_proto_dot_local__pb2.ListFilesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadLogs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/pachlocal.v1.Local/ReadLogs',
+            pachlocal_dot_proto_dot_local__pb2.ReadLogsRequest.SerializeToString,
+            pachlocal_dot_proto_dot_local__pb2.ReadLogsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -354,6 +547,141 @@ class Local:
             _registered_method=True)
 
     @staticmethod
+    def InspectDag(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pachlocal.v1.Local/InspectDag',
+            pachlocal_dot_proto_dot_local__pb2.InspectDagRequest.SerializeToString,
+            pachlocal_dot_proto_dot_local__pb2.Dag.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def InspectJobTimes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pachlocal.v1.Local/InspectJobTimes',
+            pachlocal_dot_proto_dot_local__pb2.InspectJobTimesRequest.SerializeToString,
+            pachlocal_dot_proto_dot_local__pb2.InspectJobTimesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSlowestDatums(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/pachlocal.v1.Local/ListSlowestDatums',
+            pachlocal_dot_proto_dot_local__pb2.ListSlowestDatumsRequest.SerializeToString,
+            pachlocal_dot_proto_dot_pps__pb2.DatumInfo.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def InspectCode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pachlocal.v1.Local/InspectCode',
+            pachlocal_dot_proto_dot_local__pb2.InspectCodeRequest.SerializeToString,
+            pachlocal_dot_proto_dot_local__pb2.CodeInfo.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/pachlocal.v1.Local/GetCode',
+            pachlocal_dot_proto_dot_local__pb2.GetCodeRequest.SerializeToString,
+            google_dot_protobuf_dot_wrappers__pb2.BytesValue.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def PlanPipelines(request,
             target,
             options=(),
@@ -370,6 +698,33 @@ class Local:
             '/pachlocal.v1.Local/PlanPipelines',
             pachlocal_dot_proto_dot_local__pb2.PlanPipelinesRequest.SerializeToString,
             pachlocal_dot_proto_dot_local__pb2.PlanResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReviewPipeline(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pachlocal.v1.Local/ReviewPipeline',
+            pachlocal_dot_proto_dot_local__pb2.PlannedPipeline.SerializeToString,
+            pachlocal_dot_proto_dot_local__pb2.ReviewPipelineResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -7,9 +7,11 @@ What pachlocal offers beyond Pachyderm's API. Clients ask grpc.health.v1 whether
 
 from collections import abc as _abc
 from google.protobuf import empty_pb2 as _empty_pb2
+from google.protobuf import wrappers_pb2 as _wrappers_pb2
 from grpc import aio as _aio
 from pachlocal.proto import local_pb2 as _local_pb2
 from pachlocal.proto import pfs_pb2 as _pfs_pb2
+from pachlocal.proto import pps_pb2 as _pps_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -35,11 +37,17 @@ class LocalStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> LocalAsyncStub: ...
+    SubscribeChanges: _grpc.UnaryStreamMultiCallable[_local_pb2.SubscribeChangesRequest, _local_pb2.Changes]
+    """Tells of changes until the client goes: a message without kinds at once, which says that nothing
+    is missed from now on, then one for what has changed since the last. A client reads anew what it
+    shows.
+    """
     ModifyFiles: _grpc.StreamUnaryMultiCallable[_local_pb2.ModifyFilesRequest, _empty_pb2.Empty]
     """Twins of hot streams of pfs_v2.API, with many requests or entries in a message: gRPC in Python
     moves some thousand messages a second, whatever is in them.
     """
     ListFiles: _grpc.UnaryStreamMultiCallable[_pfs_pb2.ListFileRequest, _local_pb2.ListFilesResponse]
+    ReadLogs: _grpc.UnaryStreamMultiCallable[_local_pb2.ReadLogsRequest, _local_pb2.ReadLogsResponse]
     InspectHandover: _grpc.UnaryUnaryMultiCallable[_empty_pb2.Empty, _local_pb2.HandoverInfo]
     """Where a client on the same machine hands over an open file, so that a large one needn't pass
     through gRPC.
@@ -49,19 +57,37 @@ class LocalStub:
     """Why a job's datums ran or were skipped, in the order of ListDatum."""
     Why: _grpc.UnaryUnaryMultiCallable[_local_pb2.WhyRequest, _local_pb2.WhyResponse]
     """Where a file comes from."""
+    InspectDag: _grpc.UnaryUnaryMultiCallable[_local_pb2.InspectDagRequest, _local_pb2.Dag]
+    """The DAG of a project, with no more of each pipeline than a drawing needs."""
+    InspectJobTimes: _grpc.UnaryUnaryMultiCallable[_local_pb2.InspectJobTimesRequest, _local_pb2.InspectJobTimesResponse]
+    """Where the time of jobs went, in the order asked for; those that were deleted are left out."""
+    ListSlowestDatums: _grpc.UnaryStreamMultiCallable[_local_pb2.ListSlowestDatumsRequest, _pps_pb2.DatumInfo]
+    """A job's datums, those first whose program took longest."""
+    InspectCode: _grpc.UnaryUnaryMultiCallable[_local_pb2.InspectCodeRequest, _local_pb2.CodeInfo]
+    """Which code a job has run, and its outputs are by."""
+    GetCode: _grpc.UnaryStreamMultiCallable[_local_pb2.GetCodeRequest, _wrappers_pb2.BytesValue]
+    """The files of a version of the code: a tar."""
     PlanPipelines: _grpc.UnaryUnaryMultiCallable[_local_pb2.PlanPipelinesRequest, _local_pb2.PlanResponse]
     """What a change would let pipelines do. Nothing is changed, nor stored."""
+    ReviewPipeline: _grpc.UnaryUnaryMultiCallable[_local_pb2.PlannedPipeline, _local_pb2.ReviewPipelineResponse]
+    """What its user should know before a pipeline is created or updated. Nothing is changed."""
     PlanFiles: _grpc.StreamUnaryMultiCallable[_local_pb2.ModifyFilesRequest, _local_pb2.PlanResponse]
     """the stream of ModifyFiles"""
 
 @_typing.type_check_only
 class LocalAsyncStub(LocalStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
+    SubscribeChanges: _aio.UnaryStreamMultiCallable[_local_pb2.SubscribeChangesRequest, _local_pb2.Changes]  # type: ignore[assignment]
+    """Tells of changes until the client goes: a message without kinds at once, which says that nothing
+    is missed from now on, then one for what has changed since the last. A client reads anew what it
+    shows.
+    """
     ModifyFiles: _aio.StreamUnaryMultiCallable[_local_pb2.ModifyFilesRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     """Twins of hot streams of pfs_v2.API, with many requests or entries in a message: gRPC in Python
     moves some thousand messages a second, whatever is in them.
     """
     ListFiles: _aio.UnaryStreamMultiCallable[_pfs_pb2.ListFileRequest, _local_pb2.ListFilesResponse]  # type: ignore[assignment]
+    ReadLogs: _aio.UnaryStreamMultiCallable[_local_pb2.ReadLogsRequest, _local_pb2.ReadLogsResponse]  # type: ignore[assignment]
     InspectHandover: _aio.UnaryUnaryMultiCallable[_empty_pb2.Empty, _local_pb2.HandoverInfo]  # type: ignore[assignment]
     """Where a client on the same machine hands over an open file, so that a large one needn't pass
     through gRPC.
@@ -71,12 +97,35 @@ class LocalAsyncStub(LocalStub):
     """Why a job's datums ran or were skipped, in the order of ListDatum."""
     Why: _aio.UnaryUnaryMultiCallable[_local_pb2.WhyRequest, _local_pb2.WhyResponse]  # type: ignore[assignment]
     """Where a file comes from."""
+    InspectDag: _aio.UnaryUnaryMultiCallable[_local_pb2.InspectDagRequest, _local_pb2.Dag]  # type: ignore[assignment]
+    """The DAG of a project, with no more of each pipeline than a drawing needs."""
+    InspectJobTimes: _aio.UnaryUnaryMultiCallable[_local_pb2.InspectJobTimesRequest, _local_pb2.InspectJobTimesResponse]  # type: ignore[assignment]
+    """Where the time of jobs went, in the order asked for; those that were deleted are left out."""
+    ListSlowestDatums: _aio.UnaryStreamMultiCallable[_local_pb2.ListSlowestDatumsRequest, _pps_pb2.DatumInfo]  # type: ignore[assignment]
+    """A job's datums, those first whose program took longest."""
+    InspectCode: _aio.UnaryUnaryMultiCallable[_local_pb2.InspectCodeRequest, _local_pb2.CodeInfo]  # type: ignore[assignment]
+    """Which code a job has run, and its outputs are by."""
+    GetCode: _aio.UnaryStreamMultiCallable[_local_pb2.GetCodeRequest, _wrappers_pb2.BytesValue]  # type: ignore[assignment]
+    """The files of a version of the code: a tar."""
     PlanPipelines: _aio.UnaryUnaryMultiCallable[_local_pb2.PlanPipelinesRequest, _local_pb2.PlanResponse]  # type: ignore[assignment]
     """What a change would let pipelines do. Nothing is changed, nor stored."""
+    ReviewPipeline: _aio.UnaryUnaryMultiCallable[_local_pb2.PlannedPipeline, _local_pb2.ReviewPipelineResponse]  # type: ignore[assignment]
+    """What its user should know before a pipeline is created or updated. Nothing is changed."""
     PlanFiles: _aio.StreamUnaryMultiCallable[_local_pb2.ModifyFilesRequest, _local_pb2.PlanResponse]  # type: ignore[assignment]
     """the stream of ModifyFiles"""
 
 class LocalServicer(metaclass=_abc_1.ABCMeta):
+    @_abc_1.abstractmethod
+    def SubscribeChanges(
+        self,
+        request: _local_pb2.SubscribeChangesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_local_pb2.Changes], _abc.AsyncIterator[_local_pb2.Changes]]:
+        """Tells of changes until the client goes: a message without kinds at once, which says that nothing
+        is missed from now on, then one for what has changed since the last. A client reads anew what it
+        shows.
+        """
+
     @_abc_1.abstractmethod
     def ModifyFiles(
         self,
@@ -93,6 +142,13 @@ class LocalServicer(metaclass=_abc_1.ABCMeta):
         request: _pfs_pb2.ListFileRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_local_pb2.ListFilesResponse], _abc.AsyncIterator[_local_pb2.ListFilesResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def ReadLogs(
+        self,
+        request: _local_pb2.ReadLogsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_local_pb2.ReadLogsResponse], _abc.AsyncIterator[_local_pb2.ReadLogsResponse]]: ...
 
     @_abc_1.abstractmethod
     def InspectHandover(
@@ -128,12 +184,60 @@ class LocalServicer(metaclass=_abc_1.ABCMeta):
         """Where a file comes from."""
 
     @_abc_1.abstractmethod
+    def InspectDag(
+        self,
+        request: _local_pb2.InspectDagRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_local_pb2.Dag, _abc.Awaitable[_local_pb2.Dag]]:
+        """The DAG of a project, with no more of each pipeline than a drawing needs."""
+
+    @_abc_1.abstractmethod
+    def InspectJobTimes(
+        self,
+        request: _local_pb2.InspectJobTimesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_local_pb2.InspectJobTimesResponse, _abc.Awaitable[_local_pb2.InspectJobTimesResponse]]:
+        """Where the time of jobs went, in the order asked for; those that were deleted are left out."""
+
+    @_abc_1.abstractmethod
+    def ListSlowestDatums(
+        self,
+        request: _local_pb2.ListSlowestDatumsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_pps_pb2.DatumInfo], _abc.AsyncIterator[_pps_pb2.DatumInfo]]:
+        """A job's datums, those first whose program took longest."""
+
+    @_abc_1.abstractmethod
+    def InspectCode(
+        self,
+        request: _local_pb2.InspectCodeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_local_pb2.CodeInfo, _abc.Awaitable[_local_pb2.CodeInfo]]:
+        """Which code a job has run, and its outputs are by."""
+
+    @_abc_1.abstractmethod
+    def GetCode(
+        self,
+        request: _local_pb2.GetCodeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_wrappers_pb2.BytesValue], _abc.AsyncIterator[_wrappers_pb2.BytesValue]]:
+        """The files of a version of the code: a tar."""
+
+    @_abc_1.abstractmethod
     def PlanPipelines(
         self,
         request: _local_pb2.PlanPipelinesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_local_pb2.PlanResponse, _abc.Awaitable[_local_pb2.PlanResponse]]:
         """What a change would let pipelines do. Nothing is changed, nor stored."""
+
+    @_abc_1.abstractmethod
+    def ReviewPipeline(
+        self,
+        request: _local_pb2.PlannedPipeline,
+        context: _ServicerContext,
+    ) -> _typing.Union[_local_pb2.ReviewPipelineResponse, _abc.Awaitable[_local_pb2.ReviewPipelineResponse]]:
+        """What its user should know before a pipeline is created or updated. Nothing is changed."""
 
     @_abc_1.abstractmethod
     def PlanFiles(

@@ -696,7 +696,7 @@ class DeleteRepoResponse(_message.Message):
 
     DELETED_FIELD_NUMBER: _builtins.int
     deleted: _builtins.bool
-    """false: there was nothing to delete, which is no error"""
+    """false: there was nothing to delete, which is not an error"""
     def __init__(
         self,
         *,
@@ -2650,9 +2650,57 @@ class ShardFileSetResponse(_message.Message):
 Global___ShardFileSetResponse: _TypeAlias = ShardFileSetResponse  # noqa: Y015
 
 @_typing.final
-class FsckRequest(_message.Message):
-    """---- the rest"""
+class CheckStorageRequest(_message.Message):
+    """---- the rest
 
+    Whose names are from chunk_begin on and before chunk_end; empty: no bound.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    READ_CHUNK_DATA_FIELD_NUMBER: _builtins.int
+    CHUNK_BEGIN_FIELD_NUMBER: _builtins.int
+    CHUNK_END_FIELD_NUMBER: _builtins.int
+    read_chunk_data: _builtins.bool
+    """whether to read them as well"""
+    chunk_begin: _builtins.bytes
+    chunk_end: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        read_chunk_data: _builtins.bool = ...,
+        chunk_begin: _builtins.bytes = ...,
+        chunk_end: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk_begin", b"chunk_begin", "chunk_end", b"chunk_end", "read_chunk_data", b"read_chunk_data"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckStorageRequest: _TypeAlias = CheckStorageRequest  # noqa: Y015
+
+@_typing.final
+class CheckStorageResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHUNK_OBJECT_COUNT_FIELD_NUMBER: _builtins.int
+    chunk_object_count: _builtins.int
+    def __init__(
+        self,
+        *,
+        chunk_object_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk_object_count", b"chunk_object_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckStorageResponse: _TypeAlias = CheckStorageResponse  # noqa: Y015
+
+@_typing.final
+class FsckRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     FIX_FIELD_NUMBER: _builtins.int

@@ -272,6 +272,11 @@ class APIStub:
                 request_serializer=pachlocal_dot_proto_dot_pfs__pb2.ShardFileSetRequest.SerializeToString,
                 response_deserializer=pachlocal_dot_proto_dot_pfs__pb2.ShardFileSetResponse.FromString,
                 _registered_method=True)
+        self.CheckStorage = channel.unary_unary(
+                '/pfs_v2.API/CheckStorage',
+                request_serializer=pachlocal_dot_proto_dot_pfs__pb2.CheckStorageRequest.SerializeToString,
+                response_deserializer=pachlocal_dot_proto_dot_pfs__pb2.CheckStorageResponse.FromString,
+                _registered_method=True)
         self.Fsck = channel.unary_stream(
                 '/pfs_v2.API/Fsck',
                 request_serializer=pachlocal_dot_proto_dot_pfs__pb2.FsckRequest.SerializeToString,
@@ -575,6 +580,12 @@ class APIServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CheckStorage(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Fsck(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -830,6 +841,11 @@ def add_APIServicer_to_server(servicer, server):
                     servicer.ShardFileSet,
                     request_deserializer=pachlocal_dot_proto_dot_pfs__pb2.ShardFileSetRequest.FromString,
                     response_serializer=pachlocal_dot_proto_dot_pfs__pb2.ShardFileSetResponse.SerializeToString,
+            ),
+            'CheckStorage': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckStorage,
+                    request_deserializer=pachlocal_dot_proto_dot_pfs__pb2.CheckStorageRequest.FromString,
+                    response_serializer=pachlocal_dot_proto_dot_pfs__pb2.CheckStorageResponse.SerializeToString,
             ),
             'Fsck': grpc.unary_stream_rpc_method_handler(
                     servicer.Fsck,
@@ -2117,6 +2133,33 @@ class API:
             '/pfs_v2.API/ShardFileSet',
             pachlocal_dot_proto_dot_pfs__pb2.ShardFileSetRequest.SerializeToString,
             pachlocal_dot_proto_dot_pfs__pb2.ShardFileSetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckStorage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pfs_v2.API/CheckStorage',
+            pachlocal_dot_proto_dot_pfs__pb2.CheckStorageRequest.SerializeToString,
+            pachlocal_dot_proto_dot_pfs__pb2.CheckStorageResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -84,6 +84,7 @@ class APIStub:
     RenewFileSet: _grpc.UnaryUnaryMultiCallable[_pfs_pb2.RenewFileSetRequest, _empty_pb2.Empty]
     ComposeFileSet: _grpc.UnaryUnaryMultiCallable[_pfs_pb2.ComposeFileSetRequest, _pfs_pb2.CreateFileSetResponse]
     ShardFileSet: _grpc.UnaryUnaryMultiCallable[_pfs_pb2.ShardFileSetRequest, _pfs_pb2.ShardFileSetResponse]
+    CheckStorage: _grpc.UnaryUnaryMultiCallable[_pfs_pb2.CheckStorageRequest, _pfs_pb2.CheckStorageResponse]
     Fsck: _grpc.UnaryStreamMultiCallable[_pfs_pb2.FsckRequest, _pfs_pb2.FsckResponse]
     DeleteAll: _grpc.UnaryUnaryMultiCallable[_empty_pb2.Empty, _empty_pb2.Empty]
     Egress: _grpc.UnaryUnaryMultiCallable[_pfs_pb2.EgressRequest, _pfs_pb2.EgressResponse]
@@ -140,6 +141,7 @@ class APIAsyncStub(APIStub):
     RenewFileSet: _aio.UnaryUnaryMultiCallable[_pfs_pb2.RenewFileSetRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     ComposeFileSet: _aio.UnaryUnaryMultiCallable[_pfs_pb2.ComposeFileSetRequest, _pfs_pb2.CreateFileSetResponse]  # type: ignore[assignment]
     ShardFileSet: _aio.UnaryUnaryMultiCallable[_pfs_pb2.ShardFileSetRequest, _pfs_pb2.ShardFileSetResponse]  # type: ignore[assignment]
+    CheckStorage: _aio.UnaryUnaryMultiCallable[_pfs_pb2.CheckStorageRequest, _pfs_pb2.CheckStorageResponse]  # type: ignore[assignment]
     Fsck: _aio.UnaryStreamMultiCallable[_pfs_pb2.FsckRequest, _pfs_pb2.FsckResponse]  # type: ignore[assignment]
     DeleteAll: _aio.UnaryUnaryMultiCallable[_empty_pb2.Empty, _empty_pb2.Empty]  # type: ignore[assignment]
     Egress: _aio.UnaryUnaryMultiCallable[_pfs_pb2.EgressRequest, _pfs_pb2.EgressResponse]  # type: ignore[assignment]
@@ -475,6 +477,13 @@ class APIServicer(metaclass=_abc_1.ABCMeta):
         request: _pfs_pb2.ShardFileSetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_pfs_pb2.ShardFileSetResponse, _abc.Awaitable[_pfs_pb2.ShardFileSetResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def CheckStorage(
+        self,
+        request: _pfs_pb2.CheckStorageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_pfs_pb2.CheckStorageResponse, _abc.Awaitable[_pfs_pb2.CheckStorageResponse]]: ...
 
     @_abc_1.abstractmethod
     def Fsck(

@@ -758,7 +758,7 @@ class DeletePipelineRequest(_message.Message):
     """even if others read its output"""
     keep_repo: _builtins.bool
     must_exist: _builtins.bool
-    """default: deleting nothing is no error"""
+    """default: deleting nothing is not an error"""
     @_builtins.property
     def pipeline(self) -> _pps_spec_pb2.Pipeline: ...
     def __init__(
@@ -857,7 +857,7 @@ class StopPipelineRequest(_message.Message):
     PIPELINE_FIELD_NUMBER: _builtins.int
     MUST_EXIST_FIELD_NUMBER: _builtins.int
     must_exist: _builtins.bool
-    """default: stopping nothing is no error"""
+    """default: stopping nothing is not an error"""
     @_builtins.property
     def pipeline(self) -> _pps_spec_pb2.Pipeline: ...
     def __init__(

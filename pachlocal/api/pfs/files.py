@@ -15,10 +15,13 @@ from pachlocal.api import handover, wire
 from pachlocal.api.pfs.modifying import Modifying
 from pachlocal.api.service import Context
 from pachlocal.errors import InvalidArgumentError, UnsupportedError
-from pachlocal.pfs import commits, content, files, upkeep
-from pachlocal.pfs.content import Reader
-from pachlocal.pfs.entries import Entry
-from pachlocal.pfs.records import CommitInfo
+from pachlocal.pfs.files import files
+from pachlocal.pfs.history import commits
+from pachlocal.pfs.history.records import CommitInfo
+from pachlocal.pfs.tree import content
+from pachlocal.pfs.tree.content import Reader
+from pachlocal.pfs.tree.entries import Entry
+from pachlocal.pfs.upkeep import check
 from pachlocal.proto import pfs_pb2
 
 _MAX_REVERSED = 100_000  # entries, as on the real server
@@ -36,7 +39,9 @@ class FileCalls(Modifying):
         first = next(requests, None)
         if first is None or first.WhichOneof("body") != "set_commit":
             raise InvalidArgumentError("first message must be a commit")
-        with self.files.modify(*wire.commit_name(first.set_commit)) as modification:
+        target = wire.commit_name(first.set_commit)
+        del first  # a client may take its time until the next
+        with self.files.modify(*target) as modification:
             self.modify(modification, requests, context)
         return Empty()
 
@@ -45,7 +50,7 @@ class FileCalls(Modifying):
 
         When they go to an open file, an empty message is yielded now and then.
         """
-        objects, info = self._readable(request.file)
+        objects, info = self._readable(request.file, context)
         if request.URL:
             yield from self._hand_out(objects, info, request)
             return
@@ -80,7 +85,7 @@ class FileCalls(Modifying):
         """Yield a plain tar of all that a glob matches; its names are absolute, its modes 0."""
         if request.URL:
             raise UnsupportedError(_NO_URL)
-        objects, info = self._readable(request.file)
+        objects, info = self._readable(request.file, context)
         found = files.files_below(objects, info, request.file.path)
         for piece in _gathered(self._tar(_in_range(found, request.path_range))):
             yield from _messages(piece)
@@ -97,7 +102,7 @@ class FileCalls(Modifying):
         self, request: pfs_pb2.InspectFileRequest, context: Context
     ) -> pfs_pb2.FileInfo:
         """Return a file or folder."""
-        objects, info = self._readable(request.file)
+        objects, info = self._readable(request.file, context)
         path, entry = files.inspect_file(objects, info, request.file.path)
         return wire.Wire(context).file_info(info, path, entry)
 
@@ -105,12 +110,14 @@ class FileCalls(Modifying):
         self, request: pfs_pb2.ListFileRequest, context: Context
     ) -> Iterator[pfs_pb2.FileInfo]:
         """Yield the entries of a folder in byte order; nothing for a path that isn't there."""
-        objects, info = self._readable(request.file)
+        objects, info = self._readable(request.file, context)
         return self._infos(info, self._listed(objects, info, request), context)
 
-    def listed(self, request: pfs_pb2.ListFileRequest) -> Iterator[tuple[str, Entry]]:
+    def listed(
+        self, request: pfs_pb2.ListFileRequest, context: Context
+    ) -> Iterator[tuple[str, Entry]]:
         """Yield what `list_file` yields, as (path, entry)."""
-        return self._listed(*self._readable(request.file), request)
+        return self._listed(*self._readable(request.file, context), request)
 
     def _listed(
         self, objects: Reader, info: CommitInfo, request: pfs_pb2.ListFileRequest
@@ -122,7 +129,7 @@ class FileCalls(Modifying):
         self, request: pfs_pb2.WalkFileRequest, context: Context
     ) -> Iterator[pfs_pb2.FileInfo]:
         """Yield a path and all below it in byte order."""
-        objects, info = self._readable(request.file)
+        objects, info = self._readable(request.file, context)
         found = files.walk_files(objects, info, request.file.path)
         return self._infos(info, _page(found, request), context)
 
@@ -130,7 +137,7 @@ class FileCalls(Modifying):
         self, request: pfs_pb2.GlobFileRequest, context: Context
     ) -> Iterator[pfs_pb2.FileInfo]:
         """Yield what a glob matches in byte order."""
-        objects, info = self._readable(pfs_pb2.File(commit=request.commit))
+        objects, info = self._readable(pfs_pb2.File(commit=request.commit), context)
         found = files.glob_files(objects, info, request.pattern)
         found = _in_range(found, request.path_range)
         return self._infos(info, found, context)
@@ -141,10 +148,10 @@ class FileCalls(Modifying):
         """Yield what differs between two paths; without an old one, from the parent commit."""
         answer = wire.Wire(context)
         old: CommitInfo | None
-        objects, new = self._readable(request.new_file)
+        objects, new = self._readable(request.new_file, context)
         old_path = request.old_file.path
         if request.HasField("old_file") and request.old_file.HasField("commit"):
-            objects, old = self._readable(request.old_file, objects)
+            objects, old = self._readable(request.old_file, context, objects)
         else:
             old_path = request.new_file.path
             with self.files.snapshot() as connection:
@@ -163,14 +170,13 @@ class FileCalls(Modifying):
         self, request: pfs_pb2.FsckRequest, context: Context
     ) -> Iterator[pfs_pb2.FsckResponse]:
         """Yield what is damaged: nothing in a sound store."""
-        for problem in upkeep.fsck(self.files):
+        for problem in check.fsck(self.files):
             yield pfs_pb2.FsckResponse(error=problem)
 
     def _infos(
         self, info: CommitInfo, found: Iterator[tuple[str, Entry]], context: Context
     ) -> Iterator[pfs_pb2.FileInfo]:
-        answer = wire.Wire(context)
-        return (answer.file_info(info, path, entry) for path, entry in found)
+        return wire.Wire(context).file_infos(info, found)
 
 
 def _gathered(pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -206,7 +212,7 @@ def _page(
         before = (item for item in found if not marker or item[0] < marker)
         return reversed(deque(before, maxlen=request.number))
     after = (item for item in found if item[0] > marker) if marker else found
-    return islice(after, request.number or None)
+    return islice(after, wire.limit(request.number))
 
 
 def _in_range(

@@ -6,14 +6,16 @@ from collections.abc import Iterator
 
 from google.protobuf.empty_pb2 import Empty
 
-from pachlocal.api import wire
+from pachlocal.api import callers, wire
 from pachlocal.api.pfs.modifying import Modifying
 from pachlocal.api.service import Context
-from pachlocal.pfs import commits, filesets, resolve, tree
-from pachlocal.pfs.changes import Changes
-from pachlocal.pfs.modification import Modification
+from pachlocal.pfs.files import filesets, resolve
+from pachlocal.pfs.files.modification import Modification
+from pachlocal.pfs.history import commits
+from pachlocal.pfs.tree import tree
+from pachlocal.pfs.tree.changes import Changes
 from pachlocal.proto import pfs_pb2
-from pachlocal.storage.objects import ObjectWriter
+from pachlocal.storage.object_writer import ObjectWriter
 
 
 class FileSetCalls(Modifying):
@@ -81,6 +83,27 @@ class FileSetCalls(Modifying):
         return pfs_pb2.ShardFileSetResponse(
             shards=[pfs_pb2.PathRange(lower=lower, upper=upper) for lower, upper in ranges]
         )
+
+    def check_storage(
+        self, request: pfs_pb2.CheckStorageRequest, context: Context
+    ) -> pfs_pb2.CheckStorageResponse:
+        """Count the stored objects whose names are in a range; read them too, if that is asked for.
+
+        Raises:
+            DamagedStoreError: The bytes of one aren't what its name says.
+        """
+        objects = self.files.objects
+        found = {
+            name
+            for name in objects.names()
+            if request.chunk_begin <= name and (not request.chunk_end or name < request.chunk_end)
+        }
+        if request.read_chunk_data:
+            check = callers.check(context)
+            for name in found:
+                check()
+                objects.get(name)
+        return pfs_pb2.CheckStorageResponse(chunk_object_count=len(found))
 
     def _keep(
         self, writer: ObjectWriter, changes: Changes, ttl_s: int = filesets.DEFAULT_TTL_S

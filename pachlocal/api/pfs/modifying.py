@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from pachlocal.api import wire
+from pachlocal.api import callers, wire
 from pachlocal.api.pfs.sources import Sources
-from pachlocal.api.service import CallerGoneError, Context
-from pachlocal.errors import InvalidArgumentError
-from pachlocal.pfs import files, resolve
-from pachlocal.pfs.content import Reader
+from pachlocal.api.service import Context
+from pachlocal.errors import CallerGoneError, InvalidArgumentError
+from pachlocal.pfs.files import files, resolve
+from pachlocal.pfs.files.datum_tags import files_tagged
+from pachlocal.pfs.files.modification import Modification
 from pachlocal.pfs.filesystem import FileSystem
-from pachlocal.pfs.modification import Modification
-from pachlocal.pfs.records import CommitInfo
-from pachlocal.pfs.writers import files_by
+from pachlocal.pfs.history import commits
+from pachlocal.pfs.history.records import CommitInfo
+from pachlocal.pfs.tree.content import Reader
 from pachlocal.proto import pfs_pb2
 
 # Small pieces are added some at a time: measured, a thread that works between two messages slows
@@ -59,7 +60,7 @@ class Modifying:
             elif body == "delete_file":
                 modification.delete(request.delete_file.path, request.delete_file.datum)
             elif body == "copy_file":
-                self._copy(modification, request.copy_file)
+                self._copy(modification, request.copy_file, context)
             else:
                 raise InvalidArgumentError(f"unexpected message {body or 'without a body'}")
             del request, add
@@ -75,25 +76,35 @@ class Modifying:
                 if not context.is_active():
                     raise CallerGoneError
 
-    def _copy(self, modification: Modification, request: pfs_pb2.CopyFile) -> None:
-        objects, info = self._readable(request.src)
+    def _copy(
+        self, modification: Modification, request: pfs_pb2.CopyFile, context: Context
+    ) -> None:
+        objects, info = self._readable(request.src, context)
         _, entry = files.inspect_file(objects, info, request.src.path)
         modification.copy(
-            entry, request.dst, append=request.append, writer=request.datum, nodes=objects
+            entry, request.dst, append=request.append, tag=request.datum, nodes=objects
         )
 
     def _readable(
-        self, file: pfs_pb2.File, objects: Reader | None = None
+        self, file: pfs_pb2.File, context: Context, objects: Reader | None = None
     ) -> tuple[Reader, CommitInfo]:
         """Find the commit of a file; open ones show what is in them so far.
 
         Returns:
-            The commit, with what the file's writer wrote if one is named; and where its tree is.
+            The commit, with the files of one datum tag if that is named; and where its tree is,
+            for as long as the caller is there.
+
+        Raises:
+            FailedPreconditionError: What is asked for can't be laid out.
         """
-        objects = objects or self.files.objects
+        objects = objects or callers.watched(self.files.objects, context)
         with self.files.snapshot() as connection:
             info = resolve.resolve(connection, *wire.commit_name(file.commit))
-        if not file.datum:
-            return objects, info
-        objects, root = files_by(objects, info.root, file.path, file.datum)
-        return objects, replace(info, root=root)
+            whole = info.finished is not None and not info.error
+            base = None if whole else commits.base_of(connection, info)
+        if file.datum:
+            objects, root = files_tagged(objects, info.root, file.path, file.datum)
+            info = replace(info, root=root)
+        if not whole:
+            files.refuse_flawed(objects, base, info, file.path)
+        return objects, info

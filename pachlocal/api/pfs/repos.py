@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from google.protobuf.empty_pb2 import Empty
 
-from pachlocal.api import pick, wire
+from pachlocal.api import pickers, wire
+from pachlocal.api.room import makes_room
 from pachlocal.api.service import Context
 from pachlocal.errors import FailedPreconditionError, InvalidArgumentError
-from pachlocal.pfs import branches, firing, repos, resolve
+from pachlocal.pfs.files import resolve
 from pachlocal.pfs.filesystem import FileSystem
-from pachlocal.pfs.names import USER, RepoName
-from pachlocal.pps import pipelines
+from pachlocal.pfs.history import branches, repos, trigger_firing
+from pachlocal.pfs.history.names import USER, RepoName
+from pachlocal.pps.tables import defaults, pipelines
 from pachlocal.proto import pfs_pb2
 from pachlocal.storage.database import Connection
 
+_REFUSAL = "cannot delete a repo associated with a pipeline - delete the pipeline instead"
 _MAX_WALK = 10_000  # branches, as on the real server
+_MAX_DEPTH = 1_000
 
 
 class RepoCalls:
@@ -44,10 +48,13 @@ class RepoCalls:
     def inspect_project_v2(
         self, request: pfs_pb2.InspectProjectV2Request, context: Context
     ) -> pfs_pb2.InspectProjectV2Response:
-        """Return a project and its pipeline defaults, of which there are none."""
+        """Return a project and its pipeline defaults."""
         with self.files.snapshot() as connection:
             info = repos.inspect_project(connection, wire.project_name(request.project))
-        return pfs_pb2.InspectProjectV2Response(info=wire.project_info(info), defaults_json="{}")
+            found = defaults.inspect(connection, info.name)
+        return pfs_pb2.InspectProjectV2Response(
+            info=wire.project_info(info), defaults_json=found.json
+        )
 
     def list_project(
         self, request: pfs_pb2.ListProjectRequest, context: Context
@@ -56,10 +63,14 @@ class RepoCalls:
         with self.files.snapshot() as connection:
             yield from map(wire.project_info, repos.list_projects(connection))
 
+    @makes_room
     def delete_project(self, request: pfs_pb2.DeleteProjectRequest, context: Context) -> Empty:
-        """Delete a project."""
+        """Delete a project; its pipelines and repos must be gone, `force` or not."""
+        project = wire.project_name(request.project)
         with self.files.transaction() as tx:
-            repos.delete_project(tx, wire.project_name(request.project), force=request.force)
+            _refuse_pipelines(tx.connection, [project])
+            repos.delete_project(tx, project)
+            defaults.delete(tx, project)
         return Empty()
 
     def create_repo(self, request: pfs_pb2.CreateRepoRequest, context: Context) -> Empty:
@@ -79,12 +90,16 @@ class RepoCalls:
     def list_repo(
         self, request: pfs_pb2.ListRepoRequest, context: Context
     ) -> Iterator[pfs_pb2.RepoInfo]:
-        """Yield repos, the newest first."""
+        """Yield repos, in the order of their projects' names and their own."""
         projects = [wire.project_name(project) for project in request.projects]
         with self.files.snapshot() as connection:
-            for info in repos.list_repos(connection, request.type, projects):
+            found = repos.list_repos(connection, request.type, projects)
+            if request.HasField("page"):
+                found = wire.page(found, request.page)
+            for info in found:
                 yield wire.repo_info(info)
 
+    @makes_room
     def delete_repo(
         self, request: pfs_pb2.DeleteRepoRequest, context: Context
     ) -> pfs_pb2.DeleteRepoResponse:
@@ -95,18 +110,18 @@ class RepoCalls:
             deleted = repos.delete_repo(tx, repo, force=request.force)
         return pfs_pb2.DeleteRepoResponse(deleted=deleted)
 
+    @makes_room
     def delete_repos(
         self, request: pfs_pb2.DeleteReposRequest, context: Context
     ) -> pfs_pb2.DeleteReposResponse:
-        """Delete the repos of some projects, or all, but no pipeline's."""
-        projects = [wire.project_name(project) for project in request.projects]
+        """Delete the repos of some projects, or all; no pipeline may be left there."""
+        projects = [] if request.all else [wire.project_name(it) for it in request.projects]
         deleted: list[RepoName] = []
         with self.files.transaction() as tx:
             if projects or request.all:
-                for info in list(repos.list_repos(tx.connection, USER, projects)):
-                    if pipelines.find(tx.connection, info.name.project, info.name.name) is None:
-                        repos.delete_repo(tx, info.name, force=request.force)
-                        deleted.append(info.name)
+                _refuse_pipelines(tx.connection, projects)
+                names = [info.name for info in repos.list_repos(tx.connection, USER, projects)]
+                deleted = repos.delete_repos(tx, names, force=request.force)
         return pfs_pb2.DeleteReposResponse(repos=map(wire.repo_message, deleted))
 
     def create_branch(self, request: pfs_pb2.CreateBranchRequest, context: Context) -> Empty:
@@ -126,9 +141,14 @@ class RepoCalls:
                 branch,
                 new_head=head,
                 provenance=[wire.branch_name(source) for source in request.provenance],
+                never=[
+                    wire.branch_name(one.branch)
+                    for one in request.branch_propagation_specs
+                    if one.propagation_spec.never
+                ],
             )
             if trigger is not None:
-                firing.attach(tx, branch, trigger)
+                trigger_firing.attach(tx, branch, trigger)
         return Empty()
 
     def inspect_branch(
@@ -142,13 +162,14 @@ class RepoCalls:
     def list_branch(
         self, request: pfs_pb2.ListBranchRequest, context: Context
     ) -> Iterator[pfs_pb2.BranchInfo]:
-        """Yield a repo's branches, the newest first."""
+        """Yield the branches of a repo, or of all when none is named, the newest first."""
         answer = wire.Wire(context)
         with self.files.snapshot() as connection:
-            repo = wire.repo_name(request.repo)
+            repo = wire.repo_name(request.repo) if request.repo.name else None
             for info in branches.list_branches(connection, repo, reverse=request.reverse):
                 yield answer.branch_info(info)
 
+    @makes_room
     def delete_branch(self, request: pfs_pb2.DeleteBranchRequest, context: Context) -> Empty:
         """Delete a branch."""
         with self.files.transaction() as tx:
@@ -162,9 +183,11 @@ class RepoCalls:
         answer = wire.Wire(context)
         with self.files.snapshot() as connection:
             for picker in request.start:
-                start = branches.inspect(connection, pick.branch(picker))
-                for name in start.provenance[: request.max_branches or _MAX_WALK]:
-                    yield answer.branch_info(branches.inspect(connection, name))
+                start = branches.inspect(connection, pickers.branch(picker))
+                for info in branches.behind(connection, start, request.max_depth or _MAX_DEPTH)[
+                    : request.max_branches or _MAX_WALK
+                ]:
+                    yield answer.branch_info(info)
 
     def walk_branch_subvenance(
         self, request: pfs_pb2.WalkBranchSubvenanceRequest, context: Context
@@ -173,9 +196,11 @@ class RepoCalls:
         answer = wire.Wire(context)
         with self.files.snapshot() as connection:
             for picker in request.start:
-                start = branches.inspect(connection, pick.branch(picker))
-                for name in start.subvenance[: request.max_branches or _MAX_WALK]:
-                    yield answer.branch_info(branches.inspect(connection, name))
+                start = branches.inspect(connection, pickers.branch(picker))
+                for info in branches.ahead(connection, start, request.max_depth or _MAX_DEPTH)[
+                    : request.max_branches or _MAX_WALK
+                ]:
+                    yield answer.branch_info(info)
 
     def repos_summary(
         self, request: pfs_pb2.ReposSummaryRequest, context: Context
@@ -184,7 +209,7 @@ class RepoCalls:
         with self.files.snapshot() as connection:
             summaries = []
             for picker in request.projects:
-                project = repos.inspect_project(connection, pick.project(picker)).name
+                project = repos.inspect_project(connection, pickers.project(picker)).name
                 sizes = [info.size for info in repos.list_repos(connection, USER, [project])]
                 summaries.append(
                     pfs_pb2.ReposSummary(
@@ -195,15 +220,22 @@ class RepoCalls:
                 )
         return pfs_pb2.ReposSummaryResponse(summaries=summaries)
 
+    @makes_room
     def delete_all(self, request: Empty, context: Context) -> Empty:
-        """Delete all repos and projects."""
+        """Delete all repos and projects; all pipelines must be gone."""
         with self.files.transaction() as tx:
+            _refuse_pipelines(tx.connection)
+            for info in repos.list_projects(tx.connection):
+                defaults.delete(tx, info.name)
             repos.delete_all(tx)
         return Empty()
 
 
+def _refuse_pipelines(connection: Connection, projects: Sequence[str] = ()) -> None:
+    for info in pipelines.list_pipelines(connection, projects):
+        raise FailedPreconditionError(f"{_REFUSAL}: {info.spec.project}/{info.spec.name}")
+
+
 def _refuse_output(connection: Connection, repo: RepoName) -> None:
     if pipelines.find(connection, repo.project, repo.name) is not None:
-        raise FailedPreconditionError(
-            "cannot delete a repo associated with a pipeline - delete the pipeline instead"
-        )
+        raise FailedPreconditionError(_REFUSAL)

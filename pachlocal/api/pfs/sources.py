@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
-from pachlocal.api.handover import SCHEME, Handover
-from pachlocal.errors import ConflictError, UnsupportedError
-from pachlocal.pfs.cutting import Source
+from pachlocal.api.handover import SCHEME, HandoverServer
+from pachlocal.errors import FailedPreconditionError, InvalidArgumentError, UnsupportedError
+from pachlocal.pfs.tree.chunking import Source
 
 _TIMEOUT_S = 60.0  # of silence
 
@@ -27,7 +27,7 @@ class Sources:
     `descriptor` is a file that the client has opened itself.
     """
 
-    def __init__(self, handover: Handover, shared: Sequence[Path] = ()) -> None:
+    def __init__(self, handover: HandoverServer, shared: Sequence[Path] = ()) -> None:
         self.handover = handover
         self._shared = [folder.resolve() for folder in shared]
 
@@ -37,10 +37,14 @@ class Sources:
 
         Raises:
             UnsupportedError: The scheme isn't served, or not recursively.
-            ConflictError: It can't be had, or may not be read; reading raises it, too.
-            NotFoundError: It is no open file, or no longer.
+            FailedPreconditionError: It can't be had, or may not be read; reading raises it, too.
+            NotFoundError: It is not an open file, or no longer.
+            InvalidArgumentError: It is not a URL.
         """
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError as error:
+            raise InvalidArgumentError(f"{url}: {error}") from None
         if recursive:
             raise UnsupportedError(f"{url}: only an object store can be put recursively")
         if parts.scheme == SCHEME:
@@ -59,25 +63,30 @@ class Sources:
             )
 
     def _file(self, url: str, path: Path) -> FileIO:
-        place = path.resolve()
+        try:
+            place = path.resolve()
+        except (ValueError, RuntimeError):  # a NUL, links in a circle
+            raise InvalidArgumentError(f"{url} names no file") from None
         if not any(folder in place.parents for folder in self._shared):
-            raise ConflictError(
+            raise FailedPreconditionError(
                 f"{url} may not be read: start the daemon with --share and a folder above it"
             )
         try:
+            if not place.is_file():  # a pipe could keep a call waiting for ever
+                raise FailedPreconditionError(f"{url} can't be read: it is not a file")
             return FileIO(place)
         except OSError as error:
-            raise ConflictError(f"{url} can't be read: {error.strerror}") from None
+            raise FailedPreconditionError(f"{url} can't be read: {error.strerror}") from None
 
 
-class _File(Protocol):
+class _Readable(Protocol):
     def readinto(self, buffer: memoryview, /) -> int | None: ...
 
 
 class _Source:
     """Says what can't be read when reading fails."""
 
-    def __init__(self, file: _File, problem: str) -> None:
+    def __init__(self, file: _Readable, problem: str) -> None:
         self._file = file
         self._problem = problem
 
@@ -85,20 +94,22 @@ class _Source:
         try:
             return self._file.readinto(buffer) or 0
         except OSError as error:
-            raise ConflictError(f"{self._problem}: {error.strerror or error}") from None
+            raise FailedPreconditionError(f"{self._problem}: {error.strerror or error}") from None
         except HTTPException as error:
-            raise ConflictError(f"{self._problem}: {error}") from None
+            raise FailedPreconditionError(f"{self._problem}: {error}") from None
 
 
 @contextmanager
-def _fetch(url: str, problem: str) -> Iterator[_File]:
+def _fetch(url: str, problem: str) -> Iterator[_Readable]:
     try:
         answer = urllib.request.urlopen(url, timeout=_TIMEOUT_S)  # noqa: S310 - scheme is checked
     except urllib.error.HTTPError as error:
-        raise ConflictError(f"{problem}: {error.code} {error.reason}") from None
+        raise FailedPreconditionError(f"{problem}: {error.code} {error.reason}") from None
     except urllib.error.URLError as error:
-        raise ConflictError(f"{problem}: {error.reason}") from None
+        raise FailedPreconditionError(f"{problem}: {error.reason}") from None
     except (OSError, HTTPException) as error:
-        raise ConflictError(f"{problem}: {error}") from None
+        raise FailedPreconditionError(f"{problem}: {error}") from None
+    except ValueError as error:  # what urlsplit lets through
+        raise InvalidArgumentError(f"{problem}: {error}") from None
     with answer:
         yield answer

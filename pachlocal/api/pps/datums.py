@@ -1,36 +1,34 @@
-"""Calls about datums and logs."""
+"""Calls about datums."""
 
 from __future__ import annotations
 
-import time
+from collections import deque
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 
 from google.protobuf.empty_pb2 import Empty
 
-from pachlocal.api import waiting, wire
+from pachlocal.api import callers, wire
 from pachlocal.api.pps import specs
-from pachlocal.api.pps.messages import Messages, pipeline_name
+from pachlocal.api.pps.messages import Messages, file_names, hex_id, job_of, shown_state
 from pachlocal.api.service import Context
-from pachlocal.errors import ConflictError, InvalidArgumentError, NotFoundError
+from pachlocal.errors import FailedPreconditionError, InvalidArgumentError, NotFoundError
 from pachlocal.pfs.filesystem import FileSystem
-from pachlocal.pfs.names import RepoName
-from pachlocal.pps import datum_store, jobs, logs, pipelines
-from pachlocal.pps.datum_store import DatumInfo
-from pachlocal.pps.datums import datum_id, enumerate_datums
-from pachlocal.pps.inputs import complete_input, parse_input
-from pachlocal.pps.jobs import JobInfo
-from pachlocal.pps.logs import LogFilter
-from pachlocal.pps.plan import head_commits
-from pachlocal.pps.scheduler import Scheduler
+from pachlocal.pps.planning.plan import head_commits
+from pachlocal.pps.run.scheduler import Scheduler
+from pachlocal.pps.spec.datums import datum_id, distinct, enumerate_datums
+from pachlocal.pps.spec.inputs import complete_input, parse_input
+from pachlocal.pps.spec.states import DatumState
+from pachlocal.pps.tables import datum_store, pipelines
+from pachlocal.pps.tables.datum_store import DatumInfo
 from pachlocal.proto import pps_pb2
-from pachlocal.storage.database import Connection
 
+_PAGE = 100  # datums, in memory while the client reads
 _DEFAULT_BATCH = 100  # datums, where a request doesn't say how many
 
 
 class DatumCalls:
-    """pps_v2.API: datums and logs."""
+    """pps_v2.API: datums."""
 
     files: FileSystem
     scheduler: Scheduler
@@ -40,41 +38,86 @@ class DatumCalls:
     ) -> pps_pb2.DatumInfo:
         """Return a job's datum."""
         with self.files.snapshot() as connection:
-            job = _job(connection, request.datum.job)
-            info = datum_store.inspect(connection, job, _datum_id(request.datum.id))
+            job = job_of(connection, request.datum.job)
+            info = datum_store.inspect(connection, job, hex_id(request.datum.id))
             image = pipelines.by_key(connection, job.pipeline, job.version).spec.transform.image
             return Messages(connection, wire.Wire(context)).datum(info, job, image)
 
     def list_datum(
         self, request: pps_pb2.ListDatumRequest, context: Context
     ) -> Iterator[pps_pb2.DatumInfo]:
-        """Yield a job's datums, or those that an input would give now."""
+        """Yield a job's datums, or those that an input would give now.
+
+        A page is what comes after the datum that the marker names, in the order of the datums'
+        IDs (an input's come as it gives them); in reverse what comes before it, the nearest first.
+        """
+        if request.HasField("job") and request.HasField("input"):
+            raise InvalidArgumentError("cannot specify both job and input")
+        number = wire.limit(request.number)
+        if request.reverse and number is None:
+            raise InvalidArgumentError("number must be > 0 when reverse is set")
         if request.HasField("input"):
-            found = self._preview(request.input, context)
+            found = self._page_of_preview(request, context)
         else:
             found = self._of_job(request, context)
-        yield from islice(found, request.number or None)
+        yield from islice(found, number)
 
     def _of_job(
         self, request: pps_pb2.ListDatumRequest, context: Context
     ) -> Iterator[pps_pb2.DatumInfo]:
         wanted = set(request.filter.state)
+        states = [state for state in DatumState if shown_state(state) in wanted]
+        check = callers.check(context)
         with self.files.snapshot() as connection:
-            job = _job(connection, request.job)
-            image = pipelines.by_key(connection, job.pipeline, job.version).spec.transform.image
-            messages = Messages(connection, wire.Wire(context))
-            for info in datum_store.list_datums(connection, job):
-                message = messages.datum(info, job, image)
-                if not wanted or message.state in wanted:
-                    yield message
+            job = job_of(connection, request.job)
+            passed: bytes | None = None
+            if request.paginationMarker:
+                passed = hex_id(request.paginationMarker)
+                datum_store.inspect(connection, job, passed)
+        if wanted and not states:
+            return  # no job's datum is in such a state
+        while True:
+            with self.files.snapshot() as connection:  # not held while the client reads
+                job = job_of(connection, request.job)
+                image = pipelines.by_key(connection, job.pipeline, job.version).spec.transform.image
+                messages = Messages(connection, wire.Wire(context))
+                found = (
+                    datum_store.by_id_backwards(connection, job, passed, states)
+                    if request.reverse
+                    else datum_store.by_id(connection, job, passed or b"", states)
+                )
+                infos = list(islice(found, _PAGE))
+                page = [messages.datum(info, job, image) for info in infos]
+            yield from page
+            if not infos:
+                return
+            check()
+            passed = infos[-1].id
 
-    def _preview(self, input_: pps_pb2.Input, context: Context) -> Iterator[pps_pb2.DatumInfo]:
+    def _page_of_preview(
+        self, request: pps_pb2.ListDatumRequest, context: Context
+    ) -> Iterator[pps_pb2.DatumInfo]:
+        found = self._preview(request.input, context, unique=True)
+        if request.filter.state and pps_pb2.DatumState.UNKNOWN not in request.filter.state:
+            return iter(())  # none has been processed
+        marker = request.paginationMarker
+        if request.reverse:
+            return reversed(deque(_before(found, marker) if marker else found, request.number))
+        if marker:
+            deque(_before(found, marker), 0)
+        return found
+
+    def _preview(
+        self, input_: pps_pb2.Input, context: Context, *, unique: bool
+    ) -> Iterator[pps_pb2.DatumInfo]:
         spec = specs.to_dict(pps_pb2.CreatePipelineRequest(input=input_))["input"]
         wanted = parse_input(complete_input(spec))
         answer = wire.Wire(context)
         with self.files.snapshot() as connection:
             heads = head_commits(connection, wanted)
-        for datum in enumerate_datums(self.files.objects, heads, wanted):
+        check = callers.check(context)
+        found = enumerate_datums(self.files.objects, heads, wanted, check)
+        for datum in distinct(found, wanted) if unique else found:
             yield pps_pb2.DatumInfo(
                 datum=pps_pb2.Datum(id=datum_id(datum).hex()),
                 stats=pps_pb2.ProcessStats(),
@@ -84,26 +127,32 @@ class DatumCalls:
     def create_datum(
         self, requests: Iterator[pps_pb2.CreateDatumRequest], context: Context
     ) -> Iterator[pps_pb2.DatumInfo]:
-        """Yield the datums that an input would give now, as many as each request asks for."""
+        """Yield the datums that an input would give now, as many as each request asks for.
+
+        What two arms of a union give comes twice, as on the real server.
+        """
         first = next(requests, None)
         if first is None or first.WhichOneof("body") != "start":
-            raise InvalidArgumentError("first message must be a start message")
-        found = self._preview(first.start.input, context)
-        number = first.start.number or _DEFAULT_BATCH
-        while True:
-            given = 0
-            for message in islice(found, number):
-                given += 1
-                yield message
-            request = next(requests, None) if given == number else None
+            raise InvalidArgumentError("first message must be a StartCreateDatumRequest message")
+        found = self._preview(first.start.input, context, unique=False)
+        number = wire.limit(first.start.number) or _DEFAULT_BATCH
+        ahead = next(found, None)
+        while ahead is not None:
+            yield from islice(chain((ahead,), found), number)
+            ahead = next(found, None)  # with none left it ends, whether more is asked for or not
+            request = next(requests, None) if ahead is not None else None
             if request is None:
                 return
-            number = getattr(request, "continue").number or _DEFAULT_BATCH
+            if request.WhichOneof("body") != "continue":
+                raise InvalidArgumentError(
+                    "subsequent messages must be a ContinueCreateDatumRequest message"
+                )
+            number = wire.limit(getattr(request, "continue").number) or _DEFAULT_BATCH
 
     def restart_datum(self, request: pps_pb2.RestartDatumRequest, context: Context) -> Empty:
         """Have the datums begin anew that are running and match."""
         with self.files.snapshot() as connection:
-            job = _job(connection, request.job)
+            job = job_of(connection, request.job)
             running = [
                 info
                 for status in self.scheduler.workers(job.pipeline)
@@ -114,88 +163,26 @@ class DatumCalls:
         restarted = [self.scheduler.restart(job.pipeline, job.id, info.id) for info in running]
         if not any(restarted):
             shown = " ".join(request.data_filters)
-            raise ConflictError(
+            raise FailedPreconditionError(
                 f"datum matching filter [{shown}] could not be found for job ID {job.id}"
             )
         return Empty()
 
-    def get_logs(
-        self, request: pps_pb2.GetLogsRequest, context: Context
-    ) -> Iterator[pps_pb2.LogMessage]:
-        """Yield log lines; with `follow`, for as long as the caller is there."""
-        self.scheduler.flush_logs()
-        with self.files.snapshot() as connection:
-            wanted = _filter(connection, request)
-            after = logs.tail(connection, wanted, request.tail) if request.tail else 0
-        for _ in waiting.changes(self.files.database.progress, context):
-            with self.files.snapshot() as connection:
-                messages = Messages(connection, wire.Wire(context))
-                for line in logs.read(connection, wanted, after):
-                    after = line.key or after
-                    message = messages.log(line)
-                    if _has_data(message, list(request.data_filters)):
-                        yield message
-            if not request.follow:
-                return
 
+def _before(found: Iterator[pps_pb2.DatumInfo], marker: str) -> Iterator[pps_pb2.DatumInfo]:
+    """Yield the datums that come before one, which is taken from them too.
 
-def _job(connection: Connection, job: pps_pb2.Job) -> JobInfo:
-    return jobs.inspect(connection, RepoName(*pipeline_name(job.pipeline)), job.id)
-
-
-def _datum_id(text: str) -> bytes:
-    try:
-        return bytes.fromhex(text)
-    except ValueError:
-        raise InvalidArgumentError(f"datum ID {text!r} is not hexadecimal") from None
-
-
-def _filter(connection: Connection, request: pps_pb2.GetLogsRequest) -> LogFilter:
-    job = request.job if request.HasField("job") and request.job.id else None
-    if job is None and not request.pipeline.name:
-        if request.HasField("datum") or request.data_filters:
-            raise InvalidArgumentError(
-                "must specify the Job or Pipeline that the datum is from to get logs for it"
-            )
-        return LogFilter(master=request.master or None, since=_since(request))
-    if job is not None and not job.pipeline.name:
-        raise InvalidArgumentError("pipeline must be specified for the given job")
-    owner = job.pipeline if job is not None else request.pipeline
-    if request.pipeline.name and pipeline_name(owner) != pipeline_name(request.pipeline):
-        raise InvalidArgumentError("job is from the wrong pipeline")
-    try:
-        pipeline = pipelines.inspect(connection, *pipeline_name(owner))
-    except NotFoundError as error:
-        raise NotFoundError(
-            f"could not get pipeline information for {owner.name}: {error}"
-        ) from None
-    key = None
-    if job is not None:
-        try:
-            key = _job(connection, job).key
-        except NotFoundError as error:
-            raise NotFoundError(f'could not get job information for "{job.id}": {error}') from None
-    return LogFilter(
-        pipeline=pipeline.key,
-        job=key,
-        datum=_datum_id(request.datum.id) if request.datum.id else None,
-        master=request.master,
-        since=_since(request),
-    )
-
-
-def _since(request: pps_pb2.GetLogsRequest) -> int:
-    back = request.since.ToNanoseconds()
-    return time.time_ns() - back if back else 0
-
-
-def _has_data(message: pps_pb2.LogMessage, filters: list[str]) -> bool:
-    """Whether a line's datum has input files of all these paths or hashes (hex)."""
-    names = {name for file in message.data for name in (file.path, file.hash.hex())}
-    return all(name in names for name in filters)
+    Raises:
+        NotFoundError: It isn't among them.
+    """
+    for info in found:
+        if info.datum.id == marker:
+            return
+        yield info
+    raise NotFoundError(f"datum {marker} not found: the input gives no such datum")
 
 
 def _matches(datum: DatumInfo, filters: Iterable[str]) -> bool:
-    """Whether a datum has input files of all these paths or hashes (hex)."""
-    names = {name for file in datum.files for name in (file.path, file.entry.hash.hex())}
+    """Whether a datum has input files of all these paths or hashes."""
+    names = {name for file in datum.files for name in file_names(file)}
     return all(name in names for name in filters)

@@ -1,8 +1,8 @@
-"""Pipelines, jobs, datums and log lines as messages."""
+"""Pipelines, jobs and datums as messages."""
 
 from __future__ import annotations
 
-import json
+import base64
 from collections.abc import Sequence
 
 from google.protobuf.duration_pb2 import Duration
@@ -10,18 +10,19 @@ from google.protobuf.message import Message
 
 from pachlocal.api import wire
 from pachlocal.api.pps import specs
-from pachlocal.pfs import commits
-from pachlocal.pfs.names import DEFAULT_PROJECT, META, CommitName, RepoName
-from pachlocal.pps import datum_store, jobs, pipelines
-from pachlocal.pps.datum_store import DatumInfo, Stats, StoredFile
-from pachlocal.pps.inputs import pfs_inputs
-from pachlocal.pps.jobs import JobInfo, Progress
-from pachlocal.pps.logs import LogLine
-from pachlocal.pps.pipelines import PipelineInfo
-from pachlocal.pps.plan import input_commits
-from pachlocal.pps.states import DatumState, PipelineState
-from pachlocal.pps.workers import WorkerStatus
+from pachlocal.errors import InvalidArgumentError
+from pachlocal.pfs.history import commits
+from pachlocal.pfs.history.names import DEFAULT_PROJECT, META, CommitName, RepoName
+from pachlocal.pps.planning.plan import input_commits
+from pachlocal.pps.spec.inputs import pfs_inputs
+from pachlocal.pps.spec.states import DatumState, PipelineState
+from pachlocal.pps.tables import datum_store, jobs, pipelines
+from pachlocal.pps.tables.datum_store import DatumInfo, Stats, StoredFile
+from pachlocal.pps.tables.jobs import JobInfo, JobProgress
+from pachlocal.pps.tables.pipelines import PipelineInfo
+from pachlocal.pps.worker.workers import WorkerStatus
 from pachlocal.proto import pfs_pb2, pps_pb2
+from pachlocal.proto.inputs import leaves
 from pachlocal.runtime.contract import LOOPBACK
 from pachlocal.storage.database import Connection
 
@@ -46,6 +47,33 @@ def job_message(job: JobInfo) -> pps_pb2.Job:
     return pps_pb2.Job(pipeline=pipeline_message(job.repo), id=job.id)
 
 
+def job_of(connection: Connection, job: pps_pb2.Job) -> JobInfo:
+    """Return the job that a message names.
+
+    Raises:
+        NotFoundError: It isn't there.
+    """
+    return jobs.inspect(connection, RepoName(*pipeline_name(job.pipeline)), job.id)
+
+
+def hex_id(text: str) -> bytes:
+    """Return a datum's ID.
+
+    Raises:
+        InvalidArgumentError: It is none.
+    """
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise InvalidArgumentError(f"datum ID {text!r} is not hexadecimal") from None
+
+
+def file_names(file: StoredFile) -> tuple[str, str, str]:
+    """Return what a data filter may call an input file: its path, or its hash in two forms."""
+    hash_ = file.entry.hash
+    return file.path, hash_.hex(), base64.b64encode(hash_).decode()
+
+
 class Messages:
     """Makes answers of records, in one state of the store."""
 
@@ -54,30 +82,39 @@ class Messages:
         self._wire = answer
 
     def pipeline(
-        self, info: PipelineInfo, workers: Sequence[WorkerStatus], *, details: bool
+        self,
+        info: PipelineInfo,
+        workers: Sequence[WorkerStatus],
+        *,
+        details: bool,
+        as_of: int | None = None,
     ) -> pps_pb2.PipelineInfo:
-        """Return a pipeline."""
+        """Return a pipeline; its last job is of no later version than `as_of`, if that is given."""
         spec = info.spec
-        newest = next(jobs.list_jobs(self._connection, pipeline=info.key), None)
+        listed = jobs.list_jobs(self._connection, pipeline=info.key)
+        newest = next((job for job in listed if as_of is None or job.version <= as_of), None)
         message = pps_pb2.PipelineInfo(
             pipeline=pipeline_message(spec.repo),
             version=info.version,
-            spec_commit=self._wire.commit(CommitName(spec.versions.repo, info.spec_commit)),
+            spec_commit=self._wire.named_commit(
+                CommitName(spec.versions.repo, info.spec_commit, spec.versions.name)
+            ),
             stopped=info.stopped,
             state=pps_pb2.PipelineState.ValueType(info.state),
             reason=info.reason,
             last_job_state=pps_pb2.JobState.ValueType(newest.state if newest else 0),
             parallelism=spec.workers,
             type=_SPOUT if spec.spout else _SERVICE if spec.service else _TRANSFORM,
-            user_spec_json=json.dumps(info.user_spec),
-            effective_spec_json=json.dumps(info.effective_spec),
+            user_spec_json=info.user_json,
+            effective_spec_json=specs.to_json(info.effective_spec),
             metadata=info.metadata,
         )
         if details:
             _copy(specs.to_message(info.effective_spec), message.details)
             message.details.MergeFrom(
                 pps_pb2.PipelineInfo.Details(
-                    created_at=wire.timestamp(info.created),
+                    created_at=wire.timestamp(info.begun),
+                    updated_at=wire.timestamp(info.created),
                     salt=info.salt,
                     workers_requested=0 if info.stopped else spec.workers,
                     workers_available=0 if info.state in _IDLE else len(workers),
@@ -95,7 +132,7 @@ class Messages:
         message = pps_pb2.JobInfo(
             job=job_message(info),
             pipeline_version=info.version,
-            output_commit=self._wire.commit(CommitName(info.repo, info.id), "master"),
+            output_commit=self._wire.named_commit(CommitName(info.repo, info.id, info.branch)),
             restart=info.restart,
             data_processed=progress.processed,
             data_skipped=progress.skipped,
@@ -121,8 +158,8 @@ class Messages:
         details.salt = pipeline.salt
         output = commits.by_key(self._connection, info.output)
         sources = input_commits(self._connection, output, pipeline.spec.input)
-        leaves = pfs_inputs(pipeline.spec.input)
-        for leaf, message in zip(leaves, _leaf_messages(details.input), strict=True):
+        inputs = pfs_inputs(pipeline.spec.input)
+        for leaf, message in zip(inputs, leaves(details.input), strict=True):
             commit = sources.get(leaf.branch)
             message.commit = commit.name.id if commit else ""
         details.worker_status.extend(self._worker(status, info) for status in workers)
@@ -152,13 +189,14 @@ class Messages:
             ).fetchone()
             if row is not None and info.processed_by is not None:
                 processed_by = jobs.by_key(self._connection, info.processed_by)
-        meta = CommitName(job.repo.of_type(META), job.id)
-        state = DatumState.STARTING if info.state is DatumState.UNKNOWN else info.state
+        meta = CommitName(job.repo.of_type(META), job.id, job.branch)
         return pps_pb2.DatumInfo(
             datum=pps_pb2.Datum(job=job_message(processed_by), id=info.id.hex()),
-            state=pps_pb2.DatumState.ValueType(state),
+            state=shown_state(info.state),
             stats=_stats(info.stats),
-            pfs_state=pfs_pb2.File(commit=self._wire.commit(meta), path=f"/pfs/{info.id.hex()}"),
+            pfs_state=pfs_pb2.File(
+                commit=self._wire.named_commit(meta), path=f"/pfs/{info.id.hex()}"
+            ),
             data=map(self._file, info.files),
             image_id=image,
         )
@@ -167,39 +205,11 @@ class Messages:
         commit = commits.by_key(self._connection, file.commit)
         return self._wire.file_info(commit, file.path, file.entry)
 
-    def log(self, line: LogLine) -> pps_pb2.LogMessage:
-        """Return a log line."""
-        pipeline = pipelines.by_key(self._connection, line.pipeline)
-        message = pps_pb2.LogMessage(
-            project_name=pipeline.spec.project,
-            pipeline_name=pipeline.spec.name,
-            worker_id=line.worker,
-            master=line.master,
-            user=line.user,
-            ts=wire.timestamp(line.time),
-            message=line.message,
-        )
-        if line.job is not None:
-            job = jobs.by_key(self._connection, line.job)
-            message.job_id = job.id
-            if line.datum is not None:
-                message.datum_id = line.datum.hex()
-                datum = datum_store.find(self._connection, job.key, line.datum)
-                message.data.extend(
-                    pps_pb2.InputFile(path=file.path, hash=file.entry.hash)
-                    for file in (datum.files if datum else ())
-                )
-        return message
 
-
-def _leaf_messages(input_: pps_pb2.Input) -> list[pps_pb2.PFSInput | pps_pb2.CronInput]:
-    """Return the leaves of an input, in the order of `pfs_inputs`."""
-    if input_.HasField("pfs"):
-        return [input_.pfs]
-    if input_.HasField("cron"):
-        return [input_.cron]
-    arms = [*input_.cross, *input_.union, *input_.join, *input_.group]
-    return [leaf for arm in arms for leaf in _leaf_messages(arm)]
+def shown_state(state: DatumState) -> pps_pb2.DatumState.ValueType:
+    """Return the state that clients see: to them, what waits for a worker is starting."""
+    shown = DatumState.STARTING if state is DatumState.UNKNOWN else state
+    return pps_pb2.DatumState.ValueType(shown)
 
 
 def _copy(spec: pps_pb2.CreatePipelineRequest, details: Message) -> None:
@@ -212,15 +222,16 @@ def _copy(spec: pps_pb2.CreatePipelineRequest, details: Message) -> None:
     details.MergeFrom(type(details)(**known))
 
 
-def _stats(stats: Stats | Progress) -> pps_pb2.ProcessStats:
+def _stats(stats: Stats | JobProgress) -> pps_pb2.ProcessStats:
     return pps_pb2.ProcessStats(
-        download_time=_duration(stats.download_ns),
-        process_time=_duration(stats.process_ns),
-        upload_time=_duration(stats.upload_ns),
+        download_time=duration(stats.download_ns),
+        process_time=duration(stats.process_ns),
+        upload_time=duration(stats.upload_ns),
         download_bytes=stats.download_bytes,
         upload_bytes=stats.upload_bytes,
     )
 
 
-def _duration(ns: int) -> Duration:
+def duration(ns: int) -> Duration:
+    """Return so many nanoseconds as a message."""
     return Duration(seconds=ns // 1_000_000_000, nanos=ns % 1_000_000_000)

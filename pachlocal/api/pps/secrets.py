@@ -5,10 +5,11 @@ from __future__ import annotations
 from google.protobuf.empty_pb2 import Empty
 
 from pachlocal.api import wire
+from pachlocal.api.room import makes_room
 from pachlocal.api.service import Context
 from pachlocal.pfs.filesystem import FileSystem
-from pachlocal.pps import secrets
-from pachlocal.pps.secrets import SecretInfo
+from pachlocal.pps.tables import secrets
+from pachlocal.pps.tables.secrets import SecretInfo
 from pachlocal.proto import pps_pb2
 
 
@@ -36,6 +37,7 @@ class SecretCalls:
             found = secrets.list_secrets(connection)
         return pps_pb2.SecretInfos(secret_info=map(_message, found))
 
+    @makes_room
     def delete_secret(self, request: pps_pb2.DeleteSecretRequest, context: Context) -> Empty:
         """Delete a secret."""
         with self.files.transaction() as tx:

@@ -33,9 +33,10 @@ def test_a_dump_of_everything_says_what_the_store_holds(
     chunks = list(debug.DumpV2(template.request))
 
     files = unpacked(b"".join(chunk.content.content for chunk in chunks))
-    assert set(files) == {"version.txt", "database.json", "repos.json"}
+    commits = "source-repos/default/a/commits.json"
+    assert set(files) == {"version.txt", "database.json", commits}
     assert '"repos": 1' in files["database.json"]
-    assert '"name": "a"' in files["repos.json"]
+    assert '"name": "a"' in files[commits]
     progress = [chunk.progress for chunk in chunks if chunk.HasField("progress")]
     assert [(one.progress, one.total) for one in progress] == [(1, 3), (2, 3), (3, 3)]
     assert chunks[0].HasField("progress")
@@ -47,7 +48,7 @@ def test_a_profile_names_functions(debug: debug_pb2_grpc.DebugStub, name: str) -
     archive = b"".join(
         piece.value for piece in debug.Profile(debug_pb2.ProfileRequest(profile=profile))
     )
-    assert "_worker" in unpacked(archive)[f"pachlocal/{name}.txt"]  # of the pool that answers
+    assert "call_threads" in unpacked(archive)[f"pachlocal/{name}.txt"]  # of the pool that answers
 
 
 def test_other_profiles_are_refused(debug: debug_pb2_grpc.DebugStub) -> None:

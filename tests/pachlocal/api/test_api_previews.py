@@ -57,7 +57,34 @@ def test_each_request_gives_as_many_datums_as_it_asks_for(
     requests.put(None)
 
 
-def test_the_dialogue_begins_with_an_input(channel: grpc.Channel) -> None:
-    with pytest.raises(grpc.RpcError) as error:
-        list(pps_pb2_grpc.APIStub(channel).CreateDatum(iter([go_on(1)])))
-    assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+def test_the_dialogue_ends_with_the_last_datum_whether_it_was_asked_for_exactly_or_not(
+    channel: grpc.Channel, input_: pps_pb2.Input
+) -> None:
+    requests: queue.SimpleQueue[pps_pb2.CreateDatumRequest] = queue.SimpleQueue()
+    stream = pps_pb2_grpc.APIStub(channel).CreateDatum(iter(requests.get, None), timeout=20)
+    requests.put(start(input_, FILES))
+    assert len(list(stream)) == FILES
+    requests.put(None)
+
+
+def test_the_dialogue_is_an_input_and_then_numbers(
+    channel: grpc.Channel, input_: pps_pb2.Input
+) -> None:
+    for requests, words in (
+        ([go_on(1)], "first message must be a StartCreateDatumRequest message"),
+        ([start(input_, 1), start(input_, 1)], "must be a ContinueCreateDatumRequest message"),
+    ):
+        with pytest.raises(grpc.RpcError, match=words) as error:
+            list(pps_pb2_grpc.APIStub(channel).CreateDatum(iter(requests)))
+        assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_what_an_input_gives_twice_comes_twice(
+    channel: grpc.Channel, input_: pps_pb2.Input
+) -> None:
+    stub = pps_pb2_grpc.APIStub(channel)
+    for kind, expected in (("union", 2 * FILES), ("cross", FILES**2)):
+        combined = pps_pb2.Input(**{kind: [input_, input_]})
+        assert len(list(stub.CreateDatum(iter([start(combined, 100)])))) == expected
+    union = pps_pb2.ListDatumRequest(input=pps_pb2.Input(union=[input_, input_]))
+    assert len(list(stub.ListDatum(union))) == FILES  # what a job would do

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pachlocal.errors import InvalidArgumentError
-from pachlocal.pfs import resolve
-from pachlocal.pfs.names import DEFAULT_PROJECT, USER, BranchName, CommitName, RepoName
-from pachlocal.pfs.records import CommitInfo
+from pachlocal.pfs.files import resolve
+from pachlocal.pfs.history.names import DEFAULT_PROJECT, USER, BranchName, CommitName, RepoName
+from pachlocal.pfs.history.records import CommitInfo
 from pachlocal.proto import pfs_pb2, pps_pb2
 from pachlocal.storage.database import Connection
 

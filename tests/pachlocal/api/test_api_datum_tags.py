@@ -1,4 +1,4 @@
-"""The `datum` of files: which writer's they are."""
+"""The `datum` of files: their datum tag."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def walked(pfs: pfs_pb2_grpc.APIStub, datum: str = "") -> list[tuple[str, str, i
     return [(info.file.path, info.file.datum, info.size_bytes) for info in infos]
 
 
-def test_a_file_belongs_to_its_writer(pfs: pfs_pb2_grpc.APIStub) -> None:
+def test_a_file_has_its_tag(pfs: pfs_pb2_grpc.APIStub) -> None:
     assert modify(pfs, put("/d/x", b"1", "one"), put("/d/x", b"2", "one"), put("/d/y", b"3")) == ""
     assert walked(pfs) == [
         ("/", "", 3),
@@ -66,7 +66,7 @@ def test_a_file_belongs_to_its_writer(pfs: pfs_pb2_grpc.APIStub) -> None:
     assert walked(pfs) == [("/", "", 1), ("/d/", "", 1), ("/d/y", "default", 1)]
 
 
-def test_one_writer_is_read_alone(pfs: pfs_pb2_grpc.APIStub) -> None:
+def test_one_tag_is_read_alone(pfs: pfs_pb2_grpc.APIStub) -> None:
     modify(pfs, put("/d/x", b"12", "one"), put("/e/y", b"3"))
     assert get(pfs, "/d/x", "one") == get(pfs, "/d/*", "one") == get(pfs, "/d/x") == b"12"
     assert walked(pfs, "one") == [("/", "", 2), ("/d/", "", 2), ("/d/x", "one", 2)]
@@ -78,21 +78,21 @@ def test_one_writer_is_read_alone(pfs: pfs_pb2_grpc.APIStub) -> None:
         assert f"file {path} not found in repo" in caught.value.details()  # type: ignore[attr-defined]
 
 
-def test_two_writers_of_a_path_fail_the_commit(pfs: pfs_pb2_grpc.APIStub) -> None:
+def test_two_tags_of_a_path_fail_the_commit(pfs: pfs_pb2_grpc.APIStub) -> None:
     assert modify(pfs, put("/x", b"1")) == ""
     assert modify(pfs, put("/x", b"2", "one")) == (
         "duplicate path output by different datums (/x from default and /x from one)"
     )
 
 
-def test_a_copy_takes_and_makes_one_writers_files(pfs: pfs_pb2_grpc.APIStub) -> None:
+def test_a_copy_takes_and_makes_the_files_of_one_tag(pfs: pfs_pb2_grpc.APIStub) -> None:
     modify(pfs, put("/d/x", b"1", "one"), put("/d/y", b"3"))
     copy = pfs_pb2.CopyFile(dst="/to", src=file("/d", "one"), datum="two")
     assert modify(pfs, pfs_pb2.ModifyFileRequest(copy_file=copy)) == ""
     assert walked(pfs, "two") == [("/", "", 1), ("/to/", "", 1), ("/to/x", "two", 1)]
 
 
-def test_a_diff_of_one_writers_files_shows_no_others(pfs: pfs_pb2_grpc.APIStub) -> None:
+def test_a_diff_of_the_files_of_one_tag_shows_no_others(pfs: pfs_pb2_grpc.APIStub) -> None:
     modify(pfs, put("/x", b"1", "one"), put("/y", b"3"))
     found = pfs.DiffFile(
         pfs_pb2.DiffFileRequest(new_file=file("/", "one"), old_file=file("/", "two"))
@@ -100,7 +100,7 @@ def test_a_diff_of_one_writers_files_shows_no_others(pfs: pfs_pb2_grpc.APIStub) 
     assert [one.new_file.file.path for one in found] == ["/", "/x"]
 
 
-def test_a_file_set_keeps_its_writers(pfs: pfs_pb2_grpc.APIStub) -> None:
+def test_a_file_set_keeps_its_tags(pfs: pfs_pb2_grpc.APIStub) -> None:
     modify(pfs, put("/x", b"1", "one"), put("/y", b"3", "one"), put("/z", b"3"))
     made = pfs.CreateFileSet(iter([delete("/", "one"), put("/x", b"2", "one")]))
     with_set = pfs.StartCommit(
