@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -32,24 +31,32 @@ _HABITS = {
     "upload": "put",
 }
 _ENDINGS = ("", "s", "es", "V2")  # plural forms are as good as singular ones
+_PLURALS = {"default": "defaults"}  # where the plural is the name
 
 
 class LazyGroup(click.Group):
     """A group that knows where its commands are and imports them when they are called."""
 
     def __init__(
-        self, *, places: Mapping[str, str], unlisted: Mapping[str, str] | None = None, **kwargs: Any
+        self,
+        *,
+        places: Mapping[str, str],
+        unlisted: Mapping[str, str] | None = None,
+        topics: Callable[[str], click.Command | None] = lambda _: None,
+        **kwargs: Any,
     ) -> None:
         """Make a group.
 
         Args:
             places: Where commands are, by their names.
             unlisted: The same for commands that help doesn't list.
+            topics: Finds what only explains something, by its name.
             **kwargs: What click.Group takes.
         """
         super().__init__(context_settings=CONTEXT_SETTINGS, **kwargs)
         self._places = places
         self._unlisted = unlisted or {}
+        self._topics = topics
         self.params.extend(global_options())
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -60,7 +67,7 @@ class LazyGroup(click.Group):
         """Find a command, importing its module."""
         place = self._place(cmd_name)
         if place is None:
-            return super().get_command(ctx, cmd_name)
+            return super().get_command(ctx, cmd_name) or self._topics(cmd_name)
         module, name = place.split(":")
         found: click.Command = getattr(import_module(f"pachlocal.cli.pachctl.{module}"), name)
         return found
@@ -69,7 +76,7 @@ class LazyGroup(click.Group):
         for ending in _ENDINGS:
             if name.endswith(ending) and (place := self._places.get(name.removesuffix(ending))):
                 return place
-        return self._unlisted.get(name)
+        return self._places.get(_PLURALS.get(name, "")) or self._unlisted.get(name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -82,7 +89,9 @@ class LazyGroup(click.Group):
         name = args[0]
         known = name.startswith("-") or self.get_command(ctx, name) is not None
         if known or ctx.resilient_parsing:
-            return super().resolve_command(ctx, args)
+            _, found, rest = super().resolve_command(ctx, args)
+            # By its own name, so that plurals have the same help.
+            return found.name if found is not None else None, found, rest
         message = f'There is no command "{name}".'
         if guesses := self._guesses(ctx, args):
             message += f" Did you mean {' or '.join(guesses)}?"
@@ -99,6 +108,8 @@ class LazyGroup(click.Group):
                 return [f'"{" ".join(words)}"']
         if name in _HABITS and self.get_command(ctx, _HABITS[name]):
             return [f'"{_HABITS[name]}"']
+        import difflib
+
         names = [*self.list_commands(ctx), *self._unlisted]
         return [f'"{it}"' for it in difflib.get_close_matches(name, names, n=2)]
 

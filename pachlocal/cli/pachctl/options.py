@@ -5,11 +5,14 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from pachlocal.cli.pachctl.session import Session
+from pachlocal.cli.pachctl.client.session import Session
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 F = TypeVar("F", bound=Callable[..., Any])
 CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"]}
@@ -35,7 +38,7 @@ def global_options() -> list[click.Parameter]:
             is_flag=True,
             expose_value=False,
             callback=_set_verbose,
-            help="Say more when something goes wrong.",
+            help="Print more details of errors.",
         ),
         click.Option(
             ["--no-color"],
@@ -47,11 +50,33 @@ def global_options() -> list[click.Parameter]:
     ]
 
 
+class _Name(click.types.StringParamType):
+    """A text that a shell completes to a name on the server."""
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Propose names; see click.ParamType."""
+        from pachlocal.cli.pachctl.client import completing
+
+        return completing.items(getattr(completing, self._kind), ctx, incomplete)
+
+
+# Plain texts that name something: parameter, and what completes it.
+_NAMES = {"job": "jobs", "pipeline": "pipelines", "repo": "repos"}
+
+
 class Command(click.Command):
-    """A command that takes the global options, too."""
+    """A command that takes the global options, too, and whose names a shell completes."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"context_settings": CONTEXT_SETTINGS, **kwargs})
+        for param in self.params:
+            if param.type is click.STRING and param.name in _NAMES:
+                param.type = _Name(_NAMES[param.name])
         self.params.extend(global_options())
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -93,13 +118,18 @@ def transactional(function: F) -> F:
     return wrapped  # type: ignore[return-value]  # the same function, but for what it adds
 
 
+COUNT = click.IntRange(0, 2**63 - 1)
+"""A number of things or bytes, as the API takes it."""
+
 project_option = click.option("--project", metavar="NAME", help="The project to work in.")
-all_projects_option = click.option("-A", "--all-projects", is_flag=True, help="Of every project.")
+all_projects_option = click.option(
+    "-A", "--all-projects", is_flag=True, help="Include all projects."
+)
 full_timestamps_option = click.option(
-    "--full-timestamps", is_flag=True, help="Print points in time instead of ages."
+    "--full-timestamps", is_flag=True, help="Print timestamps instead of ages."
 )
 description_option = click.option(
-    "-d", "--description", default="", metavar="TEXT", help="What it is for."
+    "-d", "--description", default="", metavar="TEXT", help="A description."
 )
 progress_option = click.option(
     # Upstream's form is --progress=false.
@@ -107,21 +137,24 @@ progress_option = click.option(
     type=bool,
     default=True,
     metavar="BOOL",
-    help="On a terminal, show how far it is; --progress=false doesn't.",
+    help="Show progress on a terminal; --progress=false turns it off.",
 )
-# Output isn't paged here; scripts that ask for that must not fail.
+# Scripts that give options of Pachyderm's own pachctl must not fail: output isn't paged here.
+no_full_timestamps_option = click.option(  # where there are no points in time to print
+    "--full-timestamps", is_flag=True, hidden=True, expose_value=False
+)
 no_pager_option = click.option("--no-pager", is_flag=True, hidden=True, expose_value=False)
 
 
 def output_options(function: F) -> F:
     """Add --raw and --output; the function gets the format asked for, or None, as `raw`."""
 
-    @click.option("--raw", is_flag=True, help="Print the server's answer as it is.")
+    @click.option("--raw", is_flag=True, help="Print the server's unformatted answer.")
     @click.option(
         "-o",
         "--output",
         type=click.Choice(["json", "yaml"]),
-        help="The format of raw output; json if not given.",
+        help="The format of raw output.  [default: json]",
     )
     @functools.wraps(function)
     def wrapped(*args: Any, raw: bool, output: str | None, **kwargs: Any) -> Any:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import click
 
 from pachlocal.proto import pfs_pb2
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 T = TypeVar("T")
 
@@ -67,7 +70,7 @@ def parse(text: str) -> Reference:
     Ancestry (master^2, master.1) makes what it follows a commit; the server resolves it.
 
     Raises:
-        ValueError: It is no reference.
+        ValueError: It is not a reference.
     """
     repo, at, rest = text.partition("@")
     reference = parse_repo(repo)
@@ -96,16 +99,29 @@ def parse_job(text: str) -> JobReference:
         ValueError: It names no job of a pipeline.
     """
     pipeline, _, job = text.partition("@")
-    if not pipeline or not job:
-        raise ValueError("expected PIPELINE@JOB-ID")
+    if not pipeline:
+        raise ValueError("the name of the pipeline is missing")
+    if not job:
+        raise ValueError("the ID of the job is missing; pachctl list job shows it")
     return JobReference(pipeline, job)
 
 
 class _Type(click.ParamType[T], Generic[T]):
     """An argument that is read by one of the functions above."""
 
+    completed_by = ""
+    """What of `client.completing` a shell is answered by."""
+
     def __init__(self, form: str) -> None:
         self.name = form
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Propose names that the server knows; see click.ParamType."""
+        from pachlocal.cli.pachctl.client import completing
+
+        return completing.items(getattr(completing, self.completed_by), ctx, incomplete)
 
     def read(self, text: str) -> T:
         raise NotImplementedError
@@ -125,6 +141,8 @@ class _Type(click.ParamType[T], Generic[T]):
 
 
 class _RepoType(_Type[Reference]):
+    completed_by = "repos"
+
     def read(self, text: str) -> Reference:
         if "@" in text or ":" in text:
             raise ValueError("expected a repo alone")
@@ -137,11 +155,12 @@ class _PointType(_Type[Reference]):
     def __init__(self, form: str, *, path: bool = False, point: bool = True) -> None:
         super().__init__(form)
         self._path, self._point = path, point
+        self.completed_by = "files" if path else "branches"
 
     def read(self, text: str) -> Reference:
         reference = parse(text)
         if self._point and not (reference.branch or reference.commit):
-            raise ValueError("the branch or commit is missing")
+            raise ValueError(f"the branch or commit is missing, as in {reference.repo}@master")
         if reference.path is not None and not self._path:
             raise ValueError("a path has no place here")
         return reference
@@ -164,6 +183,8 @@ class _BranchType(_PointType):
 
 
 class _JobType(_Type[JobReference]):
+    completed_by = "jobs"
+
     def read(self, text: str) -> JobReference:
         return parse_job(text)
 

@@ -1,3 +1,4 @@
+import tempfile
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -12,6 +13,17 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]:
     with serve() as server:
         monkeypatch.setenv("PACHD_ADDRESS", server.address)
         yield server
+
+
+@pytest.fixture
+def near_fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]:
+    """A server that is reached by a Unix socket, as the user's own daemon is."""
+    # pytest's own folders may have paths that are too long for a socket.
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
+        with serve(has_socket=True) as server:
+            monkeypatch.setenv("PACHD_ADDRESS", server.address)
+            yield server
 
 
 @pytest.fixture(autouse=True)

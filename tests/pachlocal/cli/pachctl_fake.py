@@ -5,6 +5,7 @@ import tarfile
 from collections.abc import Iterator
 from concurrent import futures
 from contextlib import contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +13,7 @@ import grpc
 from google.protobuf import empty_pb2, wrappers_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from pachlocal import local_socket
 from pachlocal.proto import (
     admin_pb2,
     admin_pb2_grpc,
@@ -43,6 +45,7 @@ class FakeServer:
         self.offers_local = False  # pachlocal.v1.Local, which a cluster doesn't have
         self.batches: list[int] = []  # how many requests were in each
         self.address = ""
+        self.socket: Path | None = None
 
     def last(self, method: str) -> Any:
         return [request for name, request in self.requests if name == method][-1]
@@ -155,7 +158,12 @@ def _method(fake: FakeServer, method: Any) -> Any:
 
 
 @contextmanager
-def serve() -> Iterator[FakeServer]:
+def serve(*, has_socket: bool = False) -> Iterator[FakeServer]:
+    """Serve what a test asks for.
+
+    Args:
+        has_socket: Whether its clients find a Unix socket, as that of their own daemon.
+    """
     server = FakeServer()
     host = grpc.server(
         futures.ThreadPoolExecutor(4),
@@ -171,7 +179,11 @@ def serve() -> Iterator[FakeServer]:
     health_pb2_grpc.add_HealthServicer_to_server(health, host)
     for messages, stubs in _SERVICES:
         stubs.add_APIServicer_to_server(_servicer(server, messages), host)
-    server.address = f"grpc://127.0.0.1:{host.add_insecure_port('127.0.0.1:0')}"
+    port = host.add_insecure_port("127.0.0.1:0")
+    server.address = f"grpc://127.0.0.1:{port}"
+    if has_socket:
+        server.socket = local_socket.make_place("127.0.0.1", port)
+        host.add_insecure_port(f"unix:{server.socket}")
     host.start()
     yield server
     host.stop(None).wait()

@@ -97,6 +97,59 @@ def test_what_leads_elsewhere_is_refused(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["c", "pfs"]
 
 
+WITH_CODE = {**MANIFEST, "version": 2, "code": 64 * "0"}
+
+
+def test_code_has_its_permissions_and_links(tmp_path: Path, pfs: Path) -> None:
+    code = tmp_path / "code"
+    code.mkdir()
+    script = entry("code/run.sh")
+    script.mode = 0o4755
+    link = entry("code/link", tarfile.SYMTYPE, "run.sh")
+    folder = entry("code/empty", tarfile.DIRTYPE)
+    made = make(tmp_path / "c", link, folder, script, entry("pfs/in/a"), manifest=WITH_CODE)
+    assert unpack(made, pfs, None, code).code == 64 * "0"
+    assert (code / "link").read_bytes() == b"data"
+    assert (code / "run.sh").stat().st_mode & 0o7777 == 0o755
+    assert (code / "empty").is_dir()
+    assert (pfs / "in" / "a").is_file()
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ([entry("code/../a")], "leads out"),
+        ([entry("code//a/../../b")], "leads out"),
+        ([entry("code/hard", tarfile.LNKTYPE, "manifest.json")], "isn't a file"),
+        ([entry("code/disk", tarfile.BLKTYPE)], "isn't a file"),
+        (
+            [entry("code/l/x", tarfile.SYMTYPE, "y"), entry("code/l", tarfile.SYMTYPE, "../out")],
+            "is below a link",
+        ),
+    ],
+)
+def test_code_stays_in_its_folder(
+    tmp_path: Path, pfs: Path, entries: list[tarfile.TarInfo], message: str
+) -> None:
+    code, out = tmp_path / "code", tmp_path / "out"
+    code.mkdir()
+    out.mkdir()
+    with pytest.raises(InvalidArgumentError, match=message):
+        unpack(make(tmp_path / "c", *entries, manifest=WITH_CODE), pfs, None, code)
+    assert list(out.iterdir()) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["c", "code", "out", "pfs"]
+
+
+def test_code_follows_no_link(tmp_path: Path, pfs: Path) -> None:
+    code, out = tmp_path / "code", tmp_path / "out"
+    code.mkdir()
+    out.mkdir()
+    entries = [entry("code/l", tarfile.SYMTYPE, "../out"), entry("code/l/x")]
+    with pytest.raises(FileExistsError):
+        unpack(make(tmp_path / "c", *entries, manifest=WITH_CODE), pfs, None, code)
+    assert list(out.iterdir()) == []
+
+
 def test_nothing_is_written_twice(tmp_path: Path, pfs: Path) -> None:
     with pytest.raises(FileExistsError):
         unpack(make(tmp_path / "c", entry("pfs/in/a"), entry("pfs/in/a")), pfs)
@@ -109,7 +162,8 @@ def test_nothing_is_written_twice(tmp_path: Path, pfs: Path) -> None:
         (b"[]", "its manifest can't be read"),
         ({**MANIFEST, "cmd": None}, "its manifest can't be read"),
         ({"format": "other"}, "its manifest is not of the form pachlocal-capsule"),
-        ({**MANIFEST, "version": 2}, "this capsule is of version 2, and this pachlocal knows 1"),
+        ({**MANIFEST, "version": 3}, "this capsule is of version 3, and this pachlocal knows 2"),
+        ({**MANIFEST, "version": 2}, "code is missing"),
     ],
 )
 def test_what_is_no_manifest_is_refused(
@@ -123,5 +177,5 @@ def test_what_is_no_archive_is_refused(tmp_path: Path, pfs: Path) -> None:
     whole = make(tmp_path / "c", entry("pfs/in/a")).read_bytes()
     for content in (b"", b"text", whole[: len(whole) // 2]):
         (tmp_path / "c").write_bytes(content)
-        with pytest.raises(InvalidArgumentError, match="is no capsule"):
+        with pytest.raises(InvalidArgumentError, match="isn't a capsule"):
             unpack(tmp_path / "c", pfs)

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from pachlocal.cli.legacy_spec import modernise
-from pachlocal.cli.pachctl.specs import parse_specs
+from pachlocal.cli.pachctl.pps.legacy_spec import modernise
+from pachlocal.cli.pachctl.pps.specs import parse_specs
 
 BASE = {"pipeline": {"name": "p"}, "transform": {"image": "iris:1", "cmd": ["sh"]}}
 

@@ -84,7 +84,7 @@ def test_deleting_what_is_not_there_is_an_error(fake: FakeServer, pachctl: Any) 
     assert outcome.code == 1
     assert "repo default/no not found" in outcome.err
     fake.answers["DeleteRepo"] = pfs_pb2.DeleteRepoResponse(deleted=True)
-    assert pachctl("delete", "repo", "yes", "-f") == (0, "", "")
+    assert pachctl("delete", "repo", "yes", "-f") == (0, "", "Repo deleted.\n")
     assert fake.last("DeleteRepo").force
 
 
@@ -362,7 +362,7 @@ def test_images_that_may_change_are_warned_of(fake: FakeServer, pachctl: Any, sp
         ("iris@sha256:abc", False),
     ):
         spec.write_text(text.replace("iris:1", image))
-        assert ("warning" in pachctl("create", "pipeline", "-f", str(spec)).err) is warned
+        assert ("WARNING" in pachctl("create", "pipeline", "-f", str(spec)).err) is warned
 
 
 def test_edit_pipeline(fake: FakeServer, pachctl: Any, spec: Path, tmp_path: Path) -> None:
@@ -375,6 +375,32 @@ def test_edit_pipeline(fake: FakeServer, pachctl: Any, spec: Path, tmp_path: Pat
     assert "CreatePipelineV2" not in fake.called()
     assert pachctl("edit", "pipeline", "model", "--editor", "sed -i s/iris:1/iris:2/").code == 0
     assert "iris:2" in fake.last("CreatePipelineV2").create_pipeline_request_json
+    yaml = ("edit", "pipeline", "model", "-o", "yaml", "--editor")
+    assert pachctl(*yaml, "sed -i 's/^  image: iris:1/  image: iris:3/'").code == 0
+    assert "iris:3" in fake.last("CreatePipelineV2").create_pipeline_request_json
+
+
+@pytest.mark.parametrize("mistake", ["1s/{/[/", "s/iris:1/iris:refused/"])
+def test_a_text_that_cannot_be_taken_is_kept(
+    fake: FakeServer,
+    pachctl: Any,
+    spec: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    mistake: str,
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    fake.answers["InspectPipeline"] = pps_pb2.PipelineInfo(
+        pipeline=pps_pb2.Pipeline(name="model", project=pfs_pb2.Project(name="default")),
+        user_spec_json=spec.read_text(),
+    )
+    fake.answers["CreatePipelineV2"] = (grpc.StatusCode.INVALID_ARGUMENT, "no such image")
+    outcome = pachctl("edit", "pipeline", "model", "--editor", f"sed -i {mistake}")
+
+    assert outcome.code == 1
+    (kept,) = tmp_path.glob("pachctl-edit-*/model.json")
+    assert f"Your text is kept in {kept}" in outcome.err
+    assert kept.read_text() != spec.read_text()
 
 
 def test_list_pipeline(fake: FakeServer, pachctl: Any) -> None:

@@ -92,7 +92,7 @@ def test_what_was_meant_is_guessed(pachctl: Any, line: str, guess: str) -> None:
 
 
 def test_where_nothing_is_near_all_are_named(pachctl: Any) -> None:
-    assert "There are datum." in pachctl("restart", "frobnicate").err
+    assert "There are cluster, datum." in pachctl("restart", "frobnicate").err
     assert pachctl("frobnicate").err.endswith('There is no command "frobnicate".\n')
 
 
@@ -106,13 +106,13 @@ def completed(*words: str, monkeypatch: pytest.MonkeyPatch, pachctl: Any) -> lis
 @pytest.mark.parametrize(
     ("words", "proposed"),
     [
-        (("li",), ["plain,list"]),
+        (("lis",), ["plain,list"]),
         (("start", ""), ["plain,commit", "plain,pipeline", "plain,transaction"]),
         (("create-r",), ["plain,create-repo"]),
         (("list", "repo", "--full"), ["plain,--full-timestamps"]),
         (("put", "file", "d@m", "-f", "da"), ["file,da"]),
         (("completion", "z"), ["plain,zsh"]),
-        (("frobnicate", "a"), []),
+        (("frobnicate", "x"), []),
     ],
 )
 def test_completion(

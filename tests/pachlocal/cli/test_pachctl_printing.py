@@ -3,8 +3,8 @@ from typing import Any
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from pachlocal.cli.pachctl import printing
-from pachlocal.cli.pachctl.tables import Table, align
+from pachlocal.cli.pachctl.printing import words
+from pachlocal.cli.pachctl.printing.tables import Table, align
 from pachlocal.proto import pfs_pb2, pps_pb2
 
 DAY = 24 * 3600
@@ -25,7 +25,7 @@ DAY = 24 * 3600
     ],
 )
 def test_sizes_have_four_digits_and_no_space(count: int, text: str) -> None:
-    assert printing.size(count) == text
+    assert words.size(count) == text
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_sizes_have_four_digits_and_no_space(count: int, text: str) -> None:
     ],
 )
 def test_lengths_of_time_are_put_in_words(seconds: float, text: str) -> None:
-    assert printing.span(seconds) == text
+    assert words.span(seconds) == text
 
 
 @pytest.mark.parametrize(
@@ -61,24 +61,24 @@ def test_lengths_of_time_are_put_in_words(seconds: float, text: str) -> None:
     [(0, "0s"), (0.25, "250ms"), (66.25, "1m6.25s"), (300, "5m0s"), (3600, "1h0m0s")],
 )
 def test_exact_lengths_of_time(seconds: float, text: str) -> None:
-    assert printing.exact(seconds) == text
+    assert words.exact(seconds) == text
 
 
 def test_a_moment_is_an_age_or_a_point_in_time_or_nothing_yet() -> None:
     info = pfs_pb2.RepoInfo(created=Timestamp(seconds=1_700_000_000, nanos=999))
 
-    assert printing.moment(info, "created", full=True) == "2023-11-14T22:13:20Z"
-    assert printing.moment(info, "created", full=False).endswith(" ago")
-    assert printing.moment(pfs_pb2.RepoInfo(), "created", full=False) == "-"
+    assert words.moment(info, "created", full=True) == "2023-11-14T22:13:20Z"
+    assert words.moment(info, "created", full=False).endswith(" ago")
+    assert words.moment(pfs_pb2.RepoInfo(), "created", full=False) == "-"
 
 
 def test_bars_show_shares_and_never_hide_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(printing, "_colors_wanted", lambda: True)
+    monkeypatch.setattr(words, "_colors_wanted", lambda: True)
 
     def colors(*shares: int) -> str:
         return "".join(
             {"32": "g", "33": "y", "31": "r"}[part[:2]]
-            for part in printing.progress_bar(*shares).split("\x1b[")
+            for part in words.progress_bar(*shares).split("\x1b[")
             if "▇" in part
         )
 
@@ -86,7 +86,7 @@ def test_bars_show_shares_and_never_hide_a_failure(monkeypatch: pytest.MonkeyPat
     assert colors(1, 1, 0) == "ggggyyyy"
     assert colors(1, 1, 1) == "gggyyyrr"
     assert colors(99, 0, 1) == "gggggggr"
-    assert printing.progress_bar(0, 0, 0) == " " * 8
+    assert words.progress_bar(0, 0, 0) == " " * 8
 
 
 def test_numbers_stay_numbers_in_parts_of_a_message() -> None:
@@ -95,8 +95,8 @@ def test_numbers_stay_numbers_in_parts_of_a_message() -> None:
         cross=[pps_pb2.Input(pfs=pps_pb2.PFSInput(trigger=pfs_pb2.Trigger(commits=3)))]
     )
 
-    assert '"accept_return_code": [\n    1,\n    2\n  ]' in printing.plain_json(transform)
-    assert '"commits": 3' in printing.plain_json(nested)
+    assert '"accept_return_code": [\n    1,\n    2\n  ]' in words.plain_json(transform)
+    assert '"commits": 3' in words.plain_json(nested)
 
 
 def test_columns_are_as_wide_as_their_widest_cell_and_a_blank() -> None:

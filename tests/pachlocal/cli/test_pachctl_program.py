@@ -1,5 +1,7 @@
 """The program as a whole, as a process of its own."""
 
+import fcntl
+import json
 import os
 import signal
 import socket
@@ -7,7 +9,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
+import grpc
 import pytest
 from pachctl_fake import FakeServer
 
@@ -24,6 +29,13 @@ from pachlocal.cli.pachctl import main
 main(sys.argv[1:])
 print(*sys.modules, sep="\\n", file=sys.stderr)
 """
+
+
+@pytest.fixture(params=["fake", "near_fake"])
+def either_fake(request: pytest.FixtureRequest) -> FakeServer:
+    """A server that is reached by TCP, and one that is reached by a Unix socket."""
+    found: FakeServer = request.getfixturevalue(request.param)
+    return found
 
 
 def modules_after(*words: str) -> set[str]:
@@ -43,15 +55,35 @@ def test_a_command_imports_what_it_needs(fake: FakeServer) -> None:
     loaded = modules_after("list", "repo")
     assert "pachlocal.proto.pfs_pb2" in loaded
     assert "pachlocal.proto.pps_pb2" not in loaded
-    assert "pachlocal.cli.pachctl.pipelines" not in loaded
+    assert "pachlocal.cli.pachctl.pps.pipelines" not in loaded
     assert "yaml" not in loaded
+
+
+def test_the_daemon_of_this_user_is_called_without_grpc(near_fake: FakeServer) -> None:
+    for words in (
+        ["list", "repo"],
+        ["inspect", "commit", "d@m"],
+        ["create", "repo", "d"],
+        ["version"],
+    ):
+        loaded = modules_after(*words)
+        assert not {name for name in loaded if name.partition(".")[0] in ("grpc", "asyncio")}
+    assert near_fake.called() == ["ListRepo", "InspectCommit", "CreateRepo", "GetVersion"]
+
+    assert "grpc" in modules_after("list", "repo", "--project", "p" * 20_000)  # too long
 
 
 def test_it_imports_nothing_of_the_server(fake: FakeServer) -> None:
     loaded = modules_after("list", "pipeline")
 
     own = {name for name in loaded if name.startswith("pachlocal.")}
-    assert {name.split(".")[1] for name in own} == {"cli", "proto"}
+    assert {name.split(".")[1] for name in own} == {
+        "cli",
+        "errors",
+        "local_socket",
+        "proto",
+        "untrusted",
+    }
 
 
 def test_help_lists_everything() -> None:
@@ -70,8 +102,12 @@ def closed_port() -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
-def test_no_server_is_told_at_once(closed_port: int) -> None:
-    environment = {**os.environ, "PACHD_ADDRESS": f"localhost:{closed_port}"}
+def test_no_server_is_told_at_once(closed_port: int, tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "PACHD_ADDRESS": f"localhost:{closed_port}",
+        "PACHLOCAL_ROOT": str(tmp_path),
+    }
     start = time.monotonic()
     done = subprocess.run(
         [*PACHCTL, "list", "repo"], capture_output=True, text=True, check=False, env=environment
@@ -83,6 +119,40 @@ def test_no_server_is_told_at_once(closed_port: int) -> None:
         f"pachctl: no Pachyderm answers at grpc://localhost:{closed_port}; start one with: "
         "pachlocal up (the address comes from PACHD_ADDRESS)\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("address", "way"),
+    [
+        ("grpc://127.0.0.1:41234", "PACHD_ADDRESS=grpc://127.0.0.1:41234"),
+        ("grpc://127.0.0.1:30650", "PACHD_ADDRESS=grpc://127.0.0.1:30650"),
+        ("grpcs://127.0.0.1:41234", "PACH_CONFIG={root}/pachctl.json"),
+    ],
+)
+def test_the_users_own_daemon_is_named_where_another_address_is_asked(
+    closed_port: int, tmp_path: Path, address: str, way: str
+) -> None:
+    note = {"pid": 1, "address": address, "runtime": "process", "options": []}
+    (tmp_path / "daemon.json").write_text(json.dumps(note))
+    environment = {
+        **os.environ,
+        "PACHD_ADDRESS": f"localhost:{closed_port}",
+        "PACHLOCAL_ROOT": str(tmp_path),
+    }
+
+    def said() -> str:
+        command = [*PACHCTL, "list", "repo"]
+        return subprocess.run(
+            command, capture_output=True, text=True, check=False, env=environment
+        ).stderr
+
+    with (tmp_path / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # as a daemon does
+        assert said() == (
+            f"pachctl: no Pachyderm answers at grpc://localhost:{closed_port}; your pachlocal "
+            f"runs at another address: export {way.format(root=tmp_path)}\n"
+        )
+    assert "pachlocal up" in said(), "one that was killed is not named"
 
 
 def test_what_is_no_pachyderm_is_told() -> None:
@@ -102,9 +172,28 @@ def test_what_is_no_pachyderm_is_told() -> None:
     assert error.count("\n") == 1
 
 
-def test_a_reader_may_leave(fake: FakeServer) -> None:
+@pytest.mark.parametrize(
+    "lost",
+    [
+        (grpc.StatusCode.UNAVAILABLE, "Socket closed"),
+        (grpc.StatusCode.UNKNOWN, "Stream removed (Socket closed)"),
+        (grpc.StatusCode.UNAVAILABLE, "recvmsg:Connection reset by peer"),
+    ],
+)
+def test_a_server_that_ends_is_told(
+    fake: FakeServer, pachctl: Any, lost: tuple[grpc.StatusCode, str]
+) -> None:
+    fake.answers["ListRepo"] = lost
+
+    assert pachctl("list", "repo").err == (
+        f"pachctl: the connection to {fake.address} broke off before the answer: the server "
+        "may have ended\n"
+    )
+
+
+def test_a_reader_may_leave(either_fake: FakeServer) -> None:
     info = pfs_pb2.FileInfo(file=pfs_pb2.File(path="/x" * 50))
-    fake.answers["ListFile"] = [info] * 50_000
+    either_fake.answers["ListFile"] = [info] * 50_000
 
     with subprocess.Popen(
         [*PACHCTL, "list", "file", "d@m"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -117,7 +206,7 @@ def test_a_reader_may_leave(fake: FakeServer) -> None:
     assert program.returncode == 141
 
 
-def test_ctrl_c_ends_it_quietly(fake: FakeServer) -> None:
+def test_ctrl_c_ends_it_quietly(either_fake: FakeServer) -> None:
     released = []
 
     def forever(_request: object) -> Iterator[pps_pb2.LogMessage]:
@@ -125,7 +214,7 @@ def test_ctrl_c_ends_it_quietly(fake: FakeServer) -> None:
         while not released:
             time.sleep(0.05)
 
-    fake.answers["GetLogs"] = lambda request: forever(request)
+    either_fake.answers["GetLogs"] = lambda request: forever(request)
     with subprocess.Popen(
         [*PACHCTL, "logs", "-p", "m", "-f"],
         stdout=subprocess.PIPE,

@@ -12,9 +12,9 @@ import grpc
 import pytest
 from pachctl_fake import FakeServer, tar_of
 
-from pachlocal.cli.pachctl.errors import CliError
-from pachlocal.cli.pachctl.get import unpack
-from pachlocal.cli.pachctl.progress import Progress
+from pachlocal.cli.pachctl.pfs.get import unpack
+from pachlocal.cli.pachctl.printing.progress import TransferProgress
+from pachlocal.errors import CliError
 from pachlocal.proto import pfs_pb2
 
 PACHCTL = [
@@ -120,7 +120,7 @@ def test_a_batch_that_fails_half_way_leaves_nothing(
             raise OSError(5, "Input/output error")
         return real(descriptor, length)
 
-    monkeypatch.setattr("pachlocal.cli.pachctl.upload.os.read", fail)
+    monkeypatch.setattr("pachlocal.cli.pachctl.pfs.upload.os.read", fail)
 
     outcome = pachctl("put", "file", "d@m:/", "-r", "-f", str(tmp_path))
     assert outcome == (1, "", f"pachctl: {tmp_path / 'a'}: Input/output error\n")
@@ -159,18 +159,19 @@ def test_nothing_is_sent_when_a_source_is_missing(
 
     outcome = pachctl("put", "file", "d@m", "-f", str(tmp_path / "a"), "-f", str(tmp_path / "no"))
     assert outcome == (1, "", f"pachctl: {tmp_path / 'no'}: no such file\n")
-    assert fake.called() == []
+    assert fake.called() == ["InspectRepo"]
 
 
 def test_a_missing_repo_is_told_before_the_stream(
     fake: FakeServer, pachctl: Any, tmp_path: Path
 ) -> None:
     fake.answers["InspectRepo"] = (grpc.StatusCode.NOT_FOUND, "repo default/d not found")
+    fake.answers["ListRepo"] = []
     (tmp_path / "a").write_text("a")
 
     outcome = pachctl("put", "file", "d@m", "-f", str(tmp_path / "a"))
     assert outcome == (1, "", "pachctl: repo default/d not found\n")
-    assert fake.called() == ["InspectRepo"]
+    assert fake.called() == ["InspectRepo", "ListRepo"]  # for a guess at what was meant
 
 
 def test_a_source_that_fails_half_way_leaves_nothing(
@@ -180,7 +181,7 @@ def test_a_source_that_fails_half_way_leaves_nothing(
         yield bytes(2 << 20)  # enough to be sent at once
         raise CliError(f"{source}: gone")
 
-    monkeypatch.setattr("pachlocal.cli.pachctl.upload.read", fail)
+    monkeypatch.setattr("pachlocal.cli.pachctl.pfs.upload.read", fail)
     (tmp_path / "a").write_text("a")
 
     outcome = pachctl("put", "file", "d@m", "-f", str(tmp_path / "a"))
@@ -227,6 +228,25 @@ def test_only_a_whole_file_takes_the_name(fake: FakeServer, pachctl: Any, tmp_pa
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     (tmp_path / "usual").touch()
     assert target.stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
+def test_what_is_written_to_takes_no_links_or_devices_place(
+    fake: FakeServer, pachctl: Any, tmp_path: Path
+) -> None:
+    fake.files["/a"] = b"content"
+    target, link, pipe = (tmp_path / name for name in ("target", "link", "pipe"))
+    target.touch(0o600)
+    link.symlink_to("target")
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+
+    assert pachctl("get", "file", "d@m:/a", "-o", str(link)) == (0, "", "")
+    assert (link.is_symlink(), target.read_text()) == (True, "content")
+    assert target.stat().st_mode & 0o777 == 0o600
+    assert pachctl("get", "file", "d@m:/a", "-o", str(pipe)) == (0, "", "")
+    assert os.read(reader, 100) == b"content"
+    os.close(reader)
+    assert pipe.is_fifo()
 
 
 def test_an_empty_file_is_made(fake: FakeServer, pachctl: Any, tmp_path: Path) -> None:
@@ -325,11 +345,13 @@ def test_long_transfers_say_how_far_they_are(
     monkeypatch: pytest.MonkeyPatch, looked_at: bool
 ) -> None:
     clock = iter([0.0, 0.5, 2.0, 2.1, 3.0])
-    monkeypatch.setattr("pachlocal.cli.pachctl.progress.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr(
+        "pachlocal.cli.pachctl.printing.progress.time.monotonic", lambda: next(clock)
+    )
     screen = Terminal() if looked_at else io.StringIO()
     monkeypatch.setattr("sys.stderr", screen)
 
-    with Progress(wanted=True, files=1000) as meter:
+    with TransferProgress(wanted=True, files=1000) as meter:
         for _ in range(4):
             meter.advance(100, 1 << 20)
 
@@ -344,9 +366,11 @@ def test_long_transfers_say_how_far_they_are(
 
 def test_a_get_says_of_how_much(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 2.0])
-    monkeypatch.setattr("pachlocal.cli.pachctl.progress.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr(
+        "pachlocal.cli.pachctl.printing.progress.time.monotonic", lambda: next(clock)
+    )
     monkeypatch.setattr("sys.stderr", Terminal())
 
-    with Progress(wanted=True, size_bytes=4096) as meter:
+    with TransferProgress(wanted=True, size_bytes=4096) as meter:
         meter.advance(0, 1024)
     assert sys.stderr.getvalue().startswith("\r\x1b[K1KiB of 4KiB, 512B/s")  # type: ignore[attr-defined]

@@ -1,6 +1,17 @@
+from typing import Any
+
+import click
 import pytest
 
-from pachlocal.cli.pachctl.references import Reference, is_id, parse, parse_job
+from pachlocal.cli.pachctl.references import (
+    COMMIT,
+    FILE,
+    JOB,
+    Reference,
+    is_id,
+    parse,
+    parse_job,
+)
 
 ID = "0123456789ab4cdef0123456789abcde"
 NO_ID = "0123456789ab1cdef0123456789abcde"  # not a version 4 UUID
@@ -50,7 +61,7 @@ def test_a_file_without_a_path_is_the_root() -> None:
 def test_jobs_are_named_by_pipeline_and_id() -> None:
     assert parse_job(f"model@{ID}") == ("model", ID)
     for text in ("model", "@x", "model@"):
-        with pytest.raises(ValueError, match="PIPELINE@JOB"):
+        with pytest.raises(ValueError, match="is missing"):
             parse_job(text)
 
 
@@ -59,3 +70,19 @@ def test_only_version_4_uuids_are_ids() -> None:
     assert not is_id(NO_ID)
     assert not is_id(ID.upper())
     assert not is_id(ID + "0")
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "said"),
+    [
+        (JOB, "model", "the ID of the job is missing; pachctl list job shows it"),
+        (JOB, "model@", "the ID of the job is missing; pachctl list job shows it"),
+        (JOB, "@x", "the name of the pipeline is missing"),
+        (COMMIT, "model", "the branch or commit is missing, as in model@master"),
+        (FILE, "data", "the branch or commit is missing, as in data@master"),
+    ],
+)
+def test_what_is_missing_is_named(kind: click.ParamType[Any], text: str, said: str) -> None:
+    with pytest.raises(click.BadParameter) as caught:
+        kind.convert(text, None, None)
+    assert caught.value.message == f'"{text}": {said} (the form is {kind.name})'

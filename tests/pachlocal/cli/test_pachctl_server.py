@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from pachlocal.cli.pachctl.address import Address, parse_address
-from pachlocal.cli.pachctl.config import load
-from pachlocal.cli.pachctl.errors import CliError
+from pachlocal.cli.pachctl.client.address import Address, parse_address
+from pachlocal.cli.pachctl.client.config import load, settings_at
+from pachlocal.errors import CliError
 
 
 @pytest.mark.parametrize(
@@ -119,6 +119,24 @@ def test_the_environment_is_stronger(config: Any, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("PACHD_ADDRESS", "grpc://env:3")
 
     assert (load().address, load().project) == ("grpc://env:3", "p")
+
+
+def test_a_token_goes_to_the_address_that_a_context_has_it_for(config: Any) -> None:
+    config(CONTEXTS)
+
+    assert settings_at("grpc://here:1", "--address").token == "t"  # noqa: S105
+    assert settings_at("grpc://there:2", "--address").token == ""
+    assert settings_at("grpc://elsewhere:3", "--address").token == ""
+
+
+def test_in_a_worker_the_token_is_that_of_its_server(
+    config: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config(CONTEXTS)
+    monkeypatch.setenv("PACH_PYTHON_AUTH_TOKEN", "environment")
+    assert load().token == "t"  # noqa: S105
+    monkeypatch.setenv("PACH_IN_WORKER", "true")
+    assert load().token == "environment"  # noqa: S105
 
 
 def test_user_code_means_the_server_it_runs_for(

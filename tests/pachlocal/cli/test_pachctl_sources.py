@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from pachlocal.cli.pachctl.errors import CliError
-from pachlocal.cli.pachctl.sources import Item, check, expand, target_of
+from pachlocal.cli.pachctl.pfs.sources import Item, check, expand, target_of
+from pachlocal.errors import CliError
 
 
 @pytest.mark.parametrize(
@@ -112,5 +112,5 @@ def test_a_missing_file_is_named(tree: Path) -> None:
 def test_standard_input_and_addresses_need_no_file() -> None:
     check("-", recursive=False)
     check("https://host/x", recursive=False)
-    with pytest.raises(CliError, match="leave out -r"):
+    with pytest.raises(CliError, match="omit -r"):
         check("-", recursive=True)

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from pachlocal.cli.pachctl.errors import CliError
-from pachlocal.cli.pachctl.specs import parse_specs, read_specs
+from pachlocal.cli.pachctl.pps.specs import parse_specs, read_specs
+from pachlocal.errors import CliError
 
 ROOT = Path(__file__).parents[3]
 
@@ -90,6 +90,23 @@ def test_what_editors_add_is_dropped() -> None:
 def test_a_syntax_error_is_told_with_its_place(text: str, problem: str) -> None:
     with pytest.raises(CliError, match=f"^{re.escape(problem)}"):
         parse_specs(text, "a.json")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"pipeline": {"name": "a"},}\n---\n{"pipeline": {"name": "b"}}',
+        '[{"pipeline": {"name": "a"}},\n {"pipeline": {"name": "b"}},]',
+        '{\t"pipeline": {"name": "a"\t}\t\n}\n---\n{\n\t"pipeline": {"name": "b"}}',
+        '{"pipeline": {"name": "a"}, # why\n}\n---\n[{"pipeline": {"name": "b"}}]',
+        '{"pipeline": {"name": "a"},\n"description": "one\n  two"}\n---\n{pipeline: {name: b}}',
+    ],
+)
+def test_json_is_read_as_yaml_where_only_that_takes_it(text: str) -> None:
+    documents = parse_specs(text, "a.json")
+
+    assert [document.spec["pipeline"]["name"] for document in documents] == ["a", "b"]
+    assert documents[0].spec.get("description", "one two") == "one two"
 
 
 def test_a_syntax_error_in_yaml_is_told_with_its_place() -> None:

@@ -96,7 +96,7 @@ def test_changes_need_an_open_commit(fake: FakeServer, pachctl: Any, tmp_path: P
         ):
             outcome = pachctl(*words)
             assert outcome.code == 1
-            assert "begin one by: pachctl start-commit training master" in outcome.err
+            assert "begin one with: pachctl start-commit training master" in outcome.err
     assert "ModifyFile" not in fake.called()
 
 

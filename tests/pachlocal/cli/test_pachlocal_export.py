@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from walkthrough.machine import Daemon
+
+from pachlocal.proto import pfs_pb2, pfs_pb2_grpc
 
 pytestmark = pytest.mark.slow
 
@@ -70,6 +74,16 @@ def make_history(daemon: Daemon, file: Path) -> None:
     pachctl("put", "file", "other@master:/x", stdin="x")
     pachctl("start", "commit", "other@master")  # and it stays open
     pachctl("create", "branch", "data@daily", "--trigger", "master", "--trigger-commits", "9")
+    fork, quiet = branch("data", "fork"), branch("other", "quiet")
+    never = pfs_pb2.BranchPropagationSpec(
+        branch=fork, propagation_spec=pfs_pb2.PropagationSpec(never=True)
+    )
+    with grpc.insecure_channel(daemon.address) as channel:
+        pfs_pb2_grpc.APIStub(channel).CreateBranch(
+            pfs_pb2.CreateBranchRequest(
+                branch=quiet, provenance=[fork], branch_propagation_specs=[never]
+            )
+        )
     for spec in (SPEC, COUNT):
         pachctl("create", "pipeline", "-f", "-", stdin=json.dumps(spec))
     pachctl("update", "pipeline", "-f", "-", stdin=json.dumps({**SPEC, "description": "LOUD"}))
@@ -119,6 +133,10 @@ def history(daemon: Daemon, repo: str) -> list[tuple[object, ...]]:
     ]
 
 
+def branch(repo: str, name: str) -> pfs_pb2.Branch:
+    return pfs_pb2.Branch(repo=pfs_pb2.Repo(name=repo), name=name)
+
+
 def heads(daemon: Daemon, repo: str) -> dict[str, object]:
     newest = [info["commit"]["id"] for info in raw(daemon, "list", "commit", repo)][::-1]
     return {
@@ -138,6 +156,9 @@ def test_what_is_exported_arrives(source: Daemon, target: Daemon, tmp_path: Path
     assert history(target, "data") == history(source, "data")
     assert heads(target, "data") == heads(source, "data")
     assert history(target, "other") == history(source, "other")
+    infos = {info["branch"]["name"]: info for info in raw(target, "list", "branch", "other")}
+    (spec,) = infos["quiet"]["branch_propagation_specs"]
+    assert (spec["branch"]["name"], spec["propagation_spec"]) == ("fork", {"never": True})
     (info,) = raw(target, "inspect", "repo", "data")
     assert info["description"] == "Ünïcode"
     old, new = (raw(it, "list", "commit", "data") for it in (source, target))
@@ -220,7 +241,7 @@ def test_a_damaged_export_changes_nothing(source: Daemon, target: Daemon, tmp_pa
     pachlocal(source, "export", "data", "-o", str(export))
     damaged(export, spoilt)
     done = pachlocal(target, "import", str(spoilt), code=1)
-    assert "is damaged: its bytes are not those of its name" in done.stderr
+    assert "is damaged: its bytes don't match its name" in done.stderr
 
     spoilt.write_bytes(export.read_bytes()[: len(LARGE) // 2])
     done = pachlocal(target, "import", str(spoilt), code=1)
@@ -230,6 +251,16 @@ def test_a_damaged_export_changes_nothing(source: Daemon, target: Daemon, tmp_pa
     done = pachlocal(target, "import", str(spoilt), code=1)
     assert done.stderr.startswith(f"pachlocal: {spoilt}: not a whole tar file")
     assert raw(target, "list", "repo") == []
+
+
+def test_a_pipe_stays_a_pipe(source: Daemon, tmp_path: Path) -> None:
+    pipe, export = tmp_path / "pipe", tmp_path / "all.tar"
+    os.mkfifo(pipe)
+    with export.open("wb") as out, subprocess.Popen(["cat", pipe], stdout=out) as reader:
+        pachlocal(source, "export", "data", "-o", str(pipe))
+        assert pipe.is_fifo()
+        assert reader.wait(10) == 0
+    assert tarfile.is_tarfile(export)
 
 
 def test_what_cannot_be_done_is_said_in_a_line(daemon: Daemon, tmp_path: Path) -> None:

@@ -1,12 +1,13 @@
+import json
 import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from walkthrough.machine import ROOT, Daemon
+from walkthrough.machine import ROOT, Daemon, workshop_copy
 
-from pachlocal.cli.workshop.steps import STEPS
+from pachlocal.workshop.steps import STEPS, typed
 from tests.docs.rerun.page import blocks
 
 # Stages that do at once what the workshop's do after seconds.
@@ -24,11 +25,18 @@ STAGES = {
     "iris-train:python-svm": ("pytrain.py", TRAIN),
     "iris-train:python-lda": ("pytrain.py", TRAIN),
     "iris-infer:python": ("pyinfer.py", INFER),
+    "iris-train:rstats-svm": ("train.R", TRAIN),
+    "iris-infer:rstats": ("infer.R", INFER),
+    "iris-report:python": ("report.py", TRAIN),
 }
 
 
 @pytest.fixture
 def daemon(new_daemon: Callable[[str], Daemon], tmp_path: Path) -> Daemon:
+    place = workshop_copy(tmp_path / "iris")
+    for kind in ("train", "infer"):  # R's part is played by Python
+        spec = place / f"rstats_{kind}.json"
+        spec.write_text(spec.read_text().replace('"Rscript"', '"python3"'))
     lines = ["services:"]
     for number, (image, (name, code)) in enumerate(STAGES.items()):
         folder = tmp_path / f"stage{number}"
@@ -38,6 +46,7 @@ def daemon(new_daemon: Callable[[str], Daemon], tmp_path: Path) -> Daemon:
     compose = tmp_path / "compose.yaml"
     compose.write_text("\n".join(lines))
     daemon = new_daemon("store")
+    daemon.place = place
     result = daemon.run("pachlocal", *daemon.up_arguments, "--compose", str(compose))
     assert result.returncode == 0, result.stderr
     daemon.started()
@@ -50,7 +59,7 @@ def workshop(daemon: Daemon, *words: str, stdin: str = "") -> subprocess.Complet
 
 def act(daemon: Daemon, number: int) -> None:
     for line in STEPS[number - 1].acts:
-        result = daemon.run("env", "CODE=python", "sh", "-ec", line)
+        result = daemon.run("sh", "-ec", typed(line, "python"))
         assert result.returncode == 0, result.stderr
 
 
@@ -65,28 +74,38 @@ def verified(daemon: Daemon, number: int) -> str:
     return re.findall(rf"^ *{number}  (\w+)", line, re.MULTILINE)[0]
 
 
+@pytest.mark.slow
 def test_each_step_is_open_until_it_is_done(daemon: Daemon):
     for step in STEPS[1:]:
         before = workshop(daemon, "verify", str(step.number))
         if step.acts:
             assert before.returncode == 1
-            assert f"→ {step.acts[0].replace('${CODE}', 'python')}\n" in before.stdout
+            assert f"→ {typed(step.acts[0], 'python')}\n" in before.stdout
             act(daemon, step.number)
         after = workshop(daemon, "verify", str(step.number))
         assert after.returncode == 0, after.stdout
     assert workshop(daemon, "verify").returncode == 0
 
 
+@pytest.mark.slow
 def test_reset_comes_to_the_start_of_a_step(daemon: Daemon):
     come_to(daemon, 11)
     assert verified(daemon, 10) == "done"
+    assert workshop(daemon, "verify").returncode == 0  # those after it are optional
+    assert workshop(daemon, "verify", "12").returncode == 1
+    workers = '"constant": "10"'
+    assert workers in (daemon.place / "python_infer.json").read_text()
+    assert "python-lda" in (daemon.place / "python_train.json").read_text()
     result = workshop(daemon, "reset", "9", "--yes")
     assert result.returncode == 0, result.stderr
     assert result.stdout.endswith("Next is step 9, 'Update the model training'.\n")
     assert workshop(daemon, "verify", "8").returncode == 0
     assert verified(daemon, 9) == "open"
+    assert workers in (daemon.place / "python_infer.json").read_text()
     assert workshop(daemon, "reset", "--yes").returncode == 0
     assert daemon.pachctl("list", "repo", "--raw") == ""
+    for name in ("python_infer.json", "python_train.json"):
+        assert (daemon.place / name).read_text() == (ROOT / name).read_text()
 
 
 def test_reset_says_what_it_would_do_and_asks(daemon: Daemon):
@@ -104,14 +123,32 @@ def test_reset_stops_where_a_command_fails(daemon: Daemon):
     daemon.pachctl("create", "branch", "other@master", "-p", "training@master")
     result = workshop(daemon, "reset", "2", "--yes")
     assert result.returncode == 1
-    assert "direct provenance of default/other@master" in result.stderr
-    assert result.stderr.endswith("Error: the store is as the last command has left it\n")
+    assert "direct provenance of [default/other@master]" in result.stderr
+    assert result.stderr.endswith("pachlocal: the store is as the last command has left it\n")
 
 
+@pytest.mark.slow
+def test_half_a_swap_is_noticed(daemon: Daemon):
+    come_to(daemon, 11)
+    daemon.pachctl("update", "pipeline", "-f", "rstats_train.json", "--reprocess")
+    result = workshop(daemon, "verify", "12")
+    assert result.returncode == 1
+    assert (
+        "pipeline model is in rstats, and inference, which reads it, in python\n" in result.stdout
+    )
+    cure = "update pipeline -f rstats_infer.json --reprocess"
+    assert f"→ pachctl {cure}\n" in result.stdout
+    daemon.pachctl(*cure.split())
+    daemon.pachctl("wait", "commit", "inference@master")
+    assert workshop(daemon, "verify", "12").returncode == 0
+
+
+@pytest.mark.slow
 def test_a_model_that_was_not_trained_anew_is_noticed(daemon: Daemon, tmp_path: Path):
     come_to(daemon, 9)
-    forgetful = STEPS[8].acts[0].replace(" --reprocess", "")
-    assert daemon.run("env", "CODE=python", "sh", "-ec", forgetful).returncode == 0
+    edit, update, _ = (typed(line, "python") for line in STEPS[8].acts)
+    forgetful = f"{edit}; {update.removesuffix(' --reprocess')}"
+    assert daemon.run("sh", "-ec", forgetful).returncode == 0
     daemon.pachctl("wait", "commit", "inference@master")
     result = workshop(daemon, "verify", "9")
     assert result.returncode == 1
@@ -129,6 +166,7 @@ def test_the_language_is_that_of_the_training_pipeline(daemon: Daemon):
     assert "  pachctl create pipeline -f julia_infer.json\n" in result.stdout
 
 
+@pytest.mark.slow
 def test_a_commit_that_is_left_open_is_noticed(daemon: Daemon):
     come_to(daemon, 10)
     daemon.pachctl("start", "commit", "training@master")
@@ -136,6 +174,33 @@ def test_a_commit_that_is_left_open_is_noticed(daemon: Daemon):
     assert result.returncode == 1
     assert "the commit in training is not finished\n" in result.stdout
     assert "→ pachctl finish commit training@master\n" in result.stdout
+
+
+@pytest.mark.slow
+def test_the_room_shows_who_is_at_which_step(daemon: Daemon):
+    assert workshop(daemon, "room").stdout == "PROJECT STEP PROGRESS LAST COMMIT FOUND\n"
+    for name in ("anna", "boris", "cleo", "idle"):
+        daemon.pachctl("create", "project", name)
+    for name, last in (("anna", 2), ("boris", 3), ("cleo", 4)):
+        context = {"pachd_address": daemon.env["PACHD_ADDRESS"], "project": name}
+        contexts = {"active_context": "room", "contexts": {"room": context}}
+        Path(daemon.env["PACH_CONFIG"]).write_text(json.dumps({"v2": contexts}))
+        for number in range(2, last + 1):
+            act(daemon, number)
+    daemon.pachctl("create", "repo", "training", "--project", "idle")
+    result = workshop(daemon, "room")
+    assert (result.returncode, result.stderr) == (0, "")
+    found = {row.split()[0]: row for row in result.stdout.splitlines()[1:]}
+    assert list(found) == ["anna", "boris", "cleo", "idle"]
+    for name, step in (
+        ("anna", "3 Commit the training data"),
+        ("boris", "4 Create the training pipeline"),
+        ("cleo", "5 Commit attributes"),
+        ("idle", "2 Create the input repositories"),
+    ):
+        assert re.match(rf"{name} +{step} +open +", found[name]), found[name]
+    assert " ago " in found["cleo"]
+    assert found["idle"].endswith("there is no repo attributes")
 
 
 def test_a_job_that_fails_leads_to_its_logs(daemon: Daemon, tmp_path: Path):
@@ -164,7 +229,8 @@ def test_the_steps_are_those_of_the_readme():
         (step.number, step.title) for step in STEPS
     ]
     for step, part in zip(STEPS, parts[2::3], strict=True):
-        typed = "".join(block.commands for block in blocks(part))
-        typed = typed.replace(" > /dev/null\n", "\n").replace("\\\n  ", "")
+        assert f"\n*{'Optional; ' if step.optional else ''}{step.time}.*\n" in part
+        commands = "".join(block.commands for block in blocks(part))
+        commands = commands.replace(" > /dev/null\n", "\n").replace("\\\n  ", "")
         for line in (*step.acts, *step.looks):
-            assert line in typed, step
+            assert line in commands, step

@@ -130,7 +130,7 @@ def test_a_failed_datum_is_taken_along_and_run_again(picky: Daemon, tmp_path: Pa
     capsule = tmp_path / "capsule.tar.gz"
     said = picky.pachctl("debug", "datum", f"picky@{job}", datum, "-o", str(capsule))
     assert said == (
-        f"{capsule}: 1 inputs, 4B; run it by: pachlocal replay {capsule}\n"
+        f"{capsule}: 1 inputs, 4B; run it with: pachlocal replay {capsule}\n"
         "left out, as a secret: API_TOKEN\n"
         "left out, as a secret: DB\n"
     )
@@ -160,9 +160,9 @@ def test_a_good_datum_is_run_again_too_and_kept(picky: Daemon, tmp_path: Path) -
     done = picky.run("pachlocal", "replay", str(capsule), "--keep")
     assert (done.returncode, done.stdout) == (0, "looking at /pfs/data/a, hello\n")
     assert "/pfs/out/a (5 bytes)\n" in done.stderr
-    kept = Path(done.stderr.splitlines()[-1].removeprefix("kept: "))
-    assert (kept / "out" / "a").read_text() == "good\n"
-    assert [path.name for path in tmp_path.glob("pachlocal-*")] == [kept.parent.name]
+    previous = Path(done.stderr.splitlines()[-1].removeprefix("kept: "))
+    assert (previous / "out" / "a").read_text() == "good\n"
+    assert [path.name for path in tmp_path.glob("pachlocal-*")] == [previous.parent.name]
 
 
 @pytest.mark.parametrize("rewritten", [False, True])
@@ -174,15 +174,18 @@ def test_a_shell_opens_in_its_place(picky: Daemon, tmp_path: Path, rewritten: bo
     picky.env["SHELL"] = "/bin/sh"
     options = ["--shell", *(["--rewrite-paths"] if rewritten else [])]
     program = ("python3", "-m", "pachlocal.replay", str(capsule), *options)
-    script = "echo $GREETING; ls; cat $data; echo x > out/y && exit 7\n"
+    look = "echo $GREETING; ls $(dirname $data)/..; cat $data"
+    script = f"./run sh -c '{look}'; ./run; echo $GREETING; exit 7\n"
     done = picky.run(*program, stdin=script)
-    assert (done.returncode, done.stdout) == (7, "hello\ndata\nout\ngood\n")
+    seen = "hello\ndata\nout\ngood\nlooking at " + ("" if rewritten else "/pfs/data/a, hello\n\n")
+    assert done.returncode == 7
+    assert done.stdout.startswith(seen)
 
 
 def test_a_cluster_does_not_tell(fake: FakeServer, pachctl: Any) -> None:
     outcome = pachctl("why", "a@master:/b")
     assert outcome.code == 1
-    assert outcome.err == f"pachctl: {fake.address} is not a pachlocal, and doesn't tell\n"
+    assert outcome.err == f"pachctl: {fake.address} is not a pachlocal, and can't tell that\n"
     assert pachctl("list", "datum", f"m@{ID}", "--why").code == 1
     fake.answers["InspectDatum"] = pps_pb2.DatumInfo(datum=pps_pb2.Datum(id="d"))
     outcome = pachctl("inspect", "datum", f"m@{ID}", "d")
@@ -220,7 +223,7 @@ def test_plans_in_words(fake: FakeServer, pachctl: Any, tmp_path: Path) -> None:
     assert lines == [
         "other/a (version 1): at least 1 datum runs, 2 more if the output of b changes",
         "b (version 2): at least 2 datums run, others perhaps if the output of other/a changes",
-        "b (version 3): nobody knows how many datums, it depends on the output of other/a",
+        "b (version 3): unknown number of datums, it depends on the output of other/a",
         "b (version 4): no datums",
         "b (version 5): no job",
         "  note: it is stopped",

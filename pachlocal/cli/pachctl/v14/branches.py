@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
+from pachlocal.cli.pachctl.client.session import Session
 from pachlocal.cli.pachctl.options import pass_session, transactional
-from pachlocal.cli.pachctl.printing import print_raw
+from pachlocal.cli.pachctl.printing.words import print_raw
 from pachlocal.cli.pachctl.references import REPO, Reference
-from pachlocal.cli.pachctl.session import Session
 from pachlocal.cli.pachctl.v14.options import old_command, point, raw_option
 from pachlocal.cli.pachctl.v14.printing import table
 from pachlocal.proto import pfs_pb2
@@ -37,7 +37,7 @@ def list_branch(session: Session, repo: Reference, raw: bool) -> None:
 @pass_session
 @transactional
 def set_branch(session: Session, repo: str, commit: str, branch: str) -> None:
-    """Let a branch point at a commit, or where another branch points."""
+    """Set a branch's head to a commit, or to another branch's head."""
     request = pfs_pb2.CreateBranchRequest(
         branch=Reference(repo, branch=branch).to_branch(session.project()),
         head=point(repo, commit).to_commit(session.project()),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
-from pachlocal.cli.pachctl.errors import CliError
-from pachlocal.cli.pachctl.everything import delete_everything
+from pachlocal.cli.pachctl.client.session import Session
 from pachlocal.cli.pachctl.options import pass_session
-from pachlocal.cli.pachctl.printing import confirm
-from pachlocal.cli.pachctl.session import Session
+from pachlocal.cli.pachctl.printing.words import confirm
+from pachlocal.cli.pachctl.server.delete_all import delete_everything
 from pachlocal.cli.pachctl.v14.options import old_command
 from pachlocal.cli.pachctl.v14.printing import size
+from pachlocal.errors import CliError
 
 
 @old_command("delete-all")
@@ -28,7 +28,7 @@ def delete_all(session: Session, yes: bool) -> None:
 @old_command("garbage-collect")
 @pass_session
 def garbage_collect(session: Session) -> None:
-    """Free the space of files that no commit has any more."""
+    """Free the space of files that no commit refers to any more."""
     local = session.server.local
     if local is None:
         raise CliError("this server frees space by itself")
@@ -43,5 +43,5 @@ def garbage_collect(session: Session) -> None:
 @old_command("port-forward")
 @pass_session
 def port_forward(session: Session) -> None:
-    """Say where the server answers: it can be reached as it is."""
+    """Print the server's address; no forwarding is needed."""
     print(f"There is nothing to forward: the server answers at {session.server.address}")

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import click
 
-from pachlocal.cli.pachctl.commits import from_of, provenance_of
-from pachlocal.cli.pachctl.errors import CliError
-from pachlocal.cli.pachctl.options import pass_session, transactional
-from pachlocal.cli.pachctl.printing import print_raw, seconds_of
+from pachlocal.cli.pachctl.client.session import Session
+from pachlocal.cli.pachctl.options import COUNT, pass_session, transactional
+from pachlocal.cli.pachctl.pfs.commits import from_of, provenance_of
+from pachlocal.cli.pachctl.printing.tables import Table
+from pachlocal.cli.pachctl.printing.words import print_raw, seconds_of
 from pachlocal.cli.pachctl.references import Reference
-from pachlocal.cli.pachctl.session import Session
-from pachlocal.cli.pachctl.tables import Table
 from pachlocal.cli.pachctl.v14.options import old_command, point, raw_option
 from pachlocal.cli.pachctl.v14.printing import ago, size, span, table
+from pachlocal.errors import CliError
 from pachlocal.proto import pfs_pb2
 
 
 @old_command("start-commit")
 @click.argument("repo")
 @click.argument("branch", required=False)
-@click.option("-p", "--parent", metavar="COMMIT", help="Build on this; the branch's head if not.")
-@click.option("--description", default="", metavar="TEXT", help="What the commit is about.")
+@click.option(
+    "-p", "--parent", metavar="COMMIT", help="The parent commit.  [default: the branch's head]"
+)
+@click.option("--description", default="", metavar="TEXT", help="A description of the commit.")
 @pass_session
 @transactional
 def start_commit(
@@ -43,7 +45,7 @@ def start_commit(
 @pass_session
 @transactional
 def finish_commit(session: Session, repo: str, commit: str) -> None:
-    """Close a commit, which a branch may stand for; the pipelines that read it start."""
+    """Finish a commit, or a branch's open one; the pipelines that read it start."""
     target = point(repo, commit).to_commit(session.project())
     session.server.pfs.FinishCommit(pfs_pb2.FinishCommitRequest(commit=target))
 
@@ -54,7 +56,7 @@ def finish_commit(session: Session, repo: str, commit: str) -> None:
 @raw_option
 @pass_session
 def inspect_commit(session: Session, repo: str, commit: str, raw: bool) -> None:
-    """Describe a commit, with all the commits it was made from."""
+    """Describe a commit, with its whole provenance."""
     request = pfs_pb2.InspectCommitRequest(
         commit=point(repo, commit).to_commit(session.project()), wait=pfs_pb2.CommitState.STARTED
     )
@@ -77,14 +79,14 @@ def inspect_commit(session: Session, repo: str, commit: str, raw: bool) -> None:
 @old_command("list-commit")
 @click.argument("repo")
 @click.argument("commit", required=False)
-@click.option("-f", "--from", "start", metavar="COMMIT", help="Only those that came after this.")
-@click.option("-n", "--number", default=0, metavar="N", help="So many at most.")
+@click.option("-f", "--from", "start", metavar="COMMIT", help="Only those after this one.")
+@click.option("-n", "--number", type=COUNT, default=0, metavar="N", help="At most this many.")
 @raw_option
 @pass_session
 def list_commit(
     session: Session, repo: str, commit: str | None, start: str | None, number: int, raw: bool
 ) -> None:
-    """List a repo's commits, newest first; with COMMIT, those that led to it."""
+    """List a repo's commits, newest first; with COMMIT, its ancestors."""
     name = session.project()
     request = pfs_pb2.ListCommitRequest(repo=Reference(repo).to_repo(name), number=number)
     if commit:
@@ -122,7 +124,7 @@ def add_commit(rows: Table, info: pfs_pb2.CommitInfo) -> None:
 
 
 def _size(info: pfs_pb2.CommitInfo) -> str:
-    known = info.HasField("details")
+    known = info.HasField("finished")
     return size(info.details.size_bytes if known else info.size_bytes_upper_bound)
 
 
@@ -131,6 +133,6 @@ def _size(info: pfs_pb2.CommitInfo) -> str:
 @click.argument("commit")
 @pass_session
 def delete_commit(session: Session, repo: str, commit: str) -> None:
-    """Remove a commit and what it changed; none may come after it."""
+    """Remove a commit and its changes; it may have no children."""
     target = point(repo, commit).to_commit(session.project())
     session.server.pfs.DropCommit(pfs_pb2.DropCommitRequest(commit=target))

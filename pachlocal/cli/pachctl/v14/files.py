@@ -6,16 +6,16 @@ from collections.abc import Iterable
 
 import click
 
-from pachlocal.cli.pachctl.diff import print_difference
-from pachlocal.cli.pachctl.errors import CliError
-from pachlocal.cli.pachctl.files import remove
-from pachlocal.cli.pachctl.get import get
+from pachlocal.cli.pachctl.client.session import Session
 from pachlocal.cli.pachctl.options import pass_session
-from pachlocal.cli.pachctl.printing import print_raw
-from pachlocal.cli.pachctl.session import Session
+from pachlocal.cli.pachctl.pfs.diff import print_difference
+from pachlocal.cli.pachctl.pfs.files import remove
+from pachlocal.cli.pachctl.pfs.get import get
+from pachlocal.cli.pachctl.printing.words import print_raw
 from pachlocal.cli.pachctl.v14.open_commit import require_open_commit
 from pachlocal.cli.pachctl.v14.options import old_command, point, raw_option
 from pachlocal.cli.pachctl.v14.printing import kind, path, size, table
+from pachlocal.errors import CliError
 from pachlocal.proto import pfs_pb2
 
 
@@ -23,8 +23,10 @@ from pachlocal.proto import pfs_pb2
 @click.argument("repo")
 @click.argument("commit")
 @click.argument("file", metavar="PATH")
-@click.option("-r", "--recursive", is_flag=True, help="A directory, with all that is in it.")
-@click.option("-o", "--output", metavar="PATH", help="Write there, not to standard output.")
+@click.option("-r", "--recursive", is_flag=True, help="A directory, with everything in it.")
+@click.option(
+    "-o", "--output", metavar="PATH", help="Write to this file instead of standard output."
+)
 # Files come in one stream.
 @click.option("-p", "--parallelism", hidden=True, expose_value=False)
 @pass_session
@@ -65,7 +67,7 @@ def inspect_file(session: Session, repo: str, commit: str, file: str, raw: bool)
 @raw_option
 @pass_session
 def list_file(session: Session, repo: str, commit: str, file: str | None, raw: bool) -> None:
-    """List what is in a directory; without a path, in the repo."""
+    """List a directory, or the repo's root if no path is given."""
     target = point(repo, commit, file).to_file(session.project())
     _print_files(session.server.pfs.ListFile(pfs_pb2.ListFileRequest(file=target)), raw)
 
@@ -96,10 +98,10 @@ def _print_files(infos: Iterable[pfs_pb2.FileInfo], raw: bool) -> None:
 
 @old_command("diff-file")
 @click.argument("words", nargs=-1, required=True, metavar="REPO COMMIT PATH [REPO2 COMMIT2 PATH2]")
-@click.option("-s", "--shallow", is_flag=True, help="Don't go into directories.")
+@click.option("-s", "--shallow", is_flag=True, help="Don't descend into directories.")
 @pass_session
 def diff_file(session: Session, words: tuple[str, ...], shallow: bool) -> None:
-    """Compare two files or directories; if the second is left out, with the commit before."""
+    """Compare two files or directories; the second is by default the parent commit's."""
     if len(words) not in (3, 6):
         raise click.UsageError("Expected REPO COMMIT PATH, once or twice.")
     sides = [

@@ -6,19 +6,19 @@ from collections.abc import Iterable
 
 import click
 
-from pachlocal.cli.pachctl.errors import CliError
-from pachlocal.cli.pachctl.job_printing import (
+from pachlocal.cli.pachctl.client.session import Session
+from pachlocal.cli.pachctl.options import pass_session
+from pachlocal.cli.pachctl.printing.jobs import (
     duration,
     print_egress,
     print_workers,
     workers_wanted,
 )
-from pachlocal.cli.pachctl.options import pass_session
-from pachlocal.cli.pachctl.printing import paint, plain_json, print_raw
-from pachlocal.cli.pachctl.session import Session
-from pachlocal.cli.pachctl.tables import Table
+from pachlocal.cli.pachctl.printing.tables import Table
+from pachlocal.cli.pachctl.printing.words import paint, plain_json, print_raw
 from pachlocal.cli.pachctl.v14.options import old_command, raw_option, slashed
 from pachlocal.cli.pachctl.v14.printing import ago
+from pachlocal.errors import CliError
 from pachlocal.proto import pps_pb2
 
 # The states of 1.4, with what they have become.
@@ -62,7 +62,9 @@ def list_job(session: Session, commits: tuple[str, ...], pipeline: str | None, r
     """List jobs, newest first; with commits, only those that read them."""
     name = session.project()
     request = pps_pb2.ListJobRequest(
-        details=True, input_commit=[slashed(it).to_commit(name) for it in commits]
+        details=True,
+        history=-1,
+        input_commit=[slashed(it).to_commit(name) for it in commits],
     )
     request.projects.add(name=name)
     if pipeline:
@@ -102,7 +104,7 @@ def _state(info: pps_pb2.JobInfo) -> str:
 
 @old_command("inspect-job")
 @click.argument("id_", metavar="ID")
-@click.option("-b", "--block", is_flag=True, help="Wait until it has ended.")
+@click.option("-b", "--block", is_flag=True, help="Wait until the job has ended.")
 @raw_option
 @pass_session
 def inspect_job(session: Session, id_: str, block: bool, raw: bool) -> None:
@@ -150,7 +152,7 @@ def stop_job(session: Session, id_: str) -> None:
 @click.argument("id_", metavar="ID")
 @pass_session
 def delete_job(session: Session, id_: str) -> None:
-    """Forget a job; its output stays."""
+    """Delete a job's record; its output stays."""
     for info in jobs_of(session, id_):
         session.server.pps.DeleteJob(pps_pb2.DeleteJobRequest(job=info.job))
 
@@ -160,7 +162,7 @@ def delete_job(session: Session, id_: str) -> None:
 @click.argument("paths", metavar="PATH[,PATH…]")
 @pass_session
 def restart_datum(session: Session, id_: str, paths: str) -> None:
-    """Start a job's running datum that has these files anew."""
+    """Restart a job's running datum that has these files."""
     filters = [path for path in paths.split(",") if path]
     for info in jobs_of(session, id_):
         request = pps_pb2.RestartDatumRequest(job=info.job, data_filters=filters)

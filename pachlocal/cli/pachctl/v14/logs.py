@@ -5,25 +5,29 @@ from __future__ import annotations
 import click
 from google.protobuf.duration_pb2 import Duration
 
+from pachlocal.cli.pachctl.client.session import Session
 from pachlocal.cli.pachctl.options import pass_session
-from pachlocal.cli.pachctl.pipelines import pipeline_of
-from pachlocal.cli.pachctl.printing import print_raw
-from pachlocal.cli.pachctl.session import Session
+from pachlocal.cli.pachctl.pps.logs import Writer, log_texts, tail_option
+from pachlocal.cli.pachctl.pps.pipelines import pipeline_of
+from pachlocal.cli.pachctl.printing.words import print_raw
 from pachlocal.cli.pachctl.v14.jobs import jobs_of
 from pachlocal.cli.pachctl.v14.options import old_command, raw_option
 from pachlocal.proto import pps_pb2
 
 
 @old_command("get-logs")
-@click.option("--pipeline", metavar="NAME", help="What this pipeline's jobs have said.")
-@click.option("--job", metavar="ID", help="What this job has said.")
-@click.option("--inputs", default="", metavar="PATHS", help="Only about datums with these files.")
+@click.option("--pipeline", metavar="NAME", help="The log of this pipeline's jobs.")
+@click.option("--job", metavar="ID", help="The log of this job.")
+@click.option(
+    "--inputs", default="", metavar="PATHS", help="Only lines of datums with these files."
+)
+@tail_option
 @raw_option
 @pass_session
 def get_logs(
-    session: Session, pipeline: str | None, job: str | None, inputs: str, raw: bool
+    session: Session, pipeline: str | None, job: str | None, inputs: str, tail: int, raw: bool
 ) -> None:
-    """Print what a pipeline's code has written to its output."""
+    """Print the output of a pipeline's code."""
     if not (pipeline or job):
         raise click.UsageError("Give --pipeline or --job.")
     filters = [path for path in inputs.split(",") if path]
@@ -39,8 +43,9 @@ def get_logs(
     elif pipeline:
         requests[0].pipeline.CopyFrom(pipeline_of(pipeline, session.project()))
     for request in requests:
-        for message in session.server.pps.GetLogs(request):
-            if raw:
-                print_raw([message], "json")
-            elif message.user:
-                print(message.message.rstrip("\n"))
+        request.tail = tail
+        if raw:
+            print_raw(session.server.pps.GetLogs(request), "json")
+            continue
+        for text in log_texts(session, request, Writer.USER):
+            print(text)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import grpc
 
-from pachlocal.cli.pachctl.connection import status_of
-from pachlocal.cli.pachctl.errors import CliError
+from pachlocal.cli.pachctl.client.failures import status_of
+from pachlocal.cli.pachctl.client.session import Session
 from pachlocal.cli.pachctl.references import Reference
-from pachlocal.cli.pachctl.session import Session
+from pachlocal.errors import CliError
 from pachlocal.proto import pfs_pb2
 
 
@@ -33,5 +33,5 @@ def require_open_commit(session: Session, where: Reference) -> None:
     """
     if not is_open(session, where):
         name = where.branch or where.commit
-        advice = f"begin one by: pachctl start-commit {where.repo} {where.branch or 'BRANCH'}"
+        advice = f"begin one with: pachctl start-commit {where.repo} {where.branch or 'BRANCH'}"
         raise CliError(f"{where.repo} {name} has no open commit; {advice}")

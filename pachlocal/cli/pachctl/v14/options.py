@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
+from pachlocal.cli.pachctl.client.session import Session
 from pachlocal.cli.pachctl.options import Command
 from pachlocal.cli.pachctl.references import Reference, parse
-from pachlocal.cli.pachctl.session import Session
 
 
 class OldCommand(Command):
@@ -32,7 +32,7 @@ def old_command(name: str) -> Callable[[Callable[..., Any]], OldCommand]:
     return click.command(name, cls=OldCommand)
 
 
-raw_option = click.option("--raw", is_flag=True, help="Print the server's answer as it is.")
+raw_option = click.option("--raw", is_flag=True, help="Print the server's unformatted answer.")
 
 
 def point(repo: str, commit: str, path: str | None = None) -> Reference:

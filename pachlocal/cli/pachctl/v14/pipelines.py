@@ -6,14 +6,14 @@ from collections import Counter
 
 import click
 
-from pachlocal.cli.pachctl.job_printing import print_egress, workers_wanted
+from pachlocal.cli.pachctl.client.session import Session
 from pachlocal.cli.pachctl.options import pass_session, transactional
-from pachlocal.cli.pachctl.pipeline_printing import input_in_short, pipeline_state
-from pachlocal.cli.pachctl.pipelines import pipeline_of
-from pachlocal.cli.pachctl.printing import paint, plain_json, print_raw
-from pachlocal.cli.pachctl.session import Session
-from pachlocal.cli.pachctl.specification import file_option, reprocess_option, submit
-from pachlocal.cli.pachctl.specs import read_specs
+from pachlocal.cli.pachctl.pps.pipelines import pipeline_of
+from pachlocal.cli.pachctl.pps.specification import file_option, reprocess_option, submit
+from pachlocal.cli.pachctl.pps.specs import read_specs
+from pachlocal.cli.pachctl.printing.jobs import print_egress, workers_wanted
+from pachlocal.cli.pachctl.printing.pipelines import input_in_short, pipeline_state
+from pachlocal.cli.pachctl.printing.words import paint, plain_json, print_raw
 from pachlocal.cli.pachctl.v14.jobs import state_name
 from pachlocal.cli.pachctl.v14.options import old_command, raw_option
 from pachlocal.cli.pachctl.v14.printing import ago, table
@@ -25,7 +25,7 @@ from pachlocal.proto import pfs_pb2, pps_pb2
 @pass_session
 @transactional
 def create_pipeline(session: Session, path: str) -> None:
-    """Make the pipelines that a file specifies."""
+    """Create the pipelines that a file specifies."""
     for document in read_specs(path):
         submit(session, document, None, update=False, reprocess=False)
 
@@ -36,7 +36,7 @@ def create_pipeline(session: Session, path: str) -> None:
 @pass_session
 @transactional
 def update_pipeline(session: Session, path: str, reprocess: bool) -> None:
-    """Change pipelines to what a file specifies."""
+    """Update pipelines to what a file specifies."""
     for document in read_specs(path):
         submit(session, document, None, update=True, reprocess=reprocess)
 
@@ -95,7 +95,7 @@ def inspect_pipeline(session: Session, pipeline: str, raw: bool) -> None:
     print_egress(details)
     if details.recent_error:
         print(f"Recent Error: {details.recent_error}")
-    jobs = session.server.pps.ListJob(pps_pb2.ListJobRequest(pipeline=target))
+    jobs = session.server.pps.ListJob(pps_pb2.ListJobRequest(pipeline=target, history=-1))
     counts = Counter(state_name(job.state) for job in jobs)
     print("Job Counts:")
     for state, count in counts.items():
@@ -105,12 +105,12 @@ def inspect_pipeline(session: Session, pipeline: str, raw: bool) -> None:
 @old_command("delete-pipeline")
 @click.argument("pipeline", required=False)
 @click.option("--all", "every", is_flag=True, help="All pipelines.")
-@click.option("--delete-repo", is_flag=True, help="The output, too.")
+@click.option("--delete-repo", is_flag=True, help="Delete the output, too.")
 # Jobs go with their pipeline in any case.
 @click.option("--delete-jobs", is_flag=True, hidden=True, expose_value=False)
 @pass_session
 def delete_pipeline(session: Session, pipeline: str | None, every: bool, delete_repo: bool) -> None:
-    """Delete a pipeline with its jobs; its output stays without --delete-repo."""
+    """Delete a pipeline with its jobs; without --delete-repo its output stays."""
     if (pipeline is None) != every:
         raise click.UsageError("Name a pipeline, or give --all.")
     if pipeline is None:
@@ -130,7 +130,7 @@ def delete_pipeline(session: Session, pipeline: str | None, every: bool, delete_
 @click.argument("pipeline")
 @pass_session
 def start_pipeline(session: Session, pipeline: str) -> None:
-    """Let a stopped pipeline go on."""
+    """Start a stopped pipeline again."""
     target = pipeline_of(pipeline, session.project())
     session.server.pps.StartPipeline(pps_pb2.StartPipelineRequest(pipeline=target))
 
@@ -139,7 +139,7 @@ def start_pipeline(session: Session, pipeline: str) -> None:
 @click.argument("pipeline")
 @pass_session
 def stop_pipeline(session: Session, pipeline: str) -> None:
-    """Stop a pipeline: new data sets off no jobs."""
+    """Stop a pipeline: new data start no jobs."""
     target = pipeline_of(pipeline, session.project())
     session.server.pps.StopPipeline(pps_pb2.StopPipelineRequest(pipeline=target, must_exist=True))
 
@@ -148,7 +148,7 @@ def stop_pipeline(session: Session, pipeline: str) -> None:
 @click.argument("pipeline")
 @pass_session
 def run_pipeline(session: Session, pipeline: str) -> None:
-    """Run a pipeline on the data that is there, and print the job's id."""
+    """Run a pipeline on its current input, and print the job's ID."""
     target = pipeline_of(pipeline, session.project())
     session.server.pps.RerunPipeline(pps_pb2.RerunPipelineRequest(pipeline=target))
     jobs = session.server.pps.ListJob(pps_pb2.ListJobRequest(pipeline=target, number=1))

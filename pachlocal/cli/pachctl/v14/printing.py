@@ -6,8 +6,8 @@ import re
 
 from google.protobuf.message import Message
 
-from pachlocal.cli.pachctl import printing
-from pachlocal.cli.pachctl.tables import Table
+from pachlocal.cli.pachctl.printing import words
+from pachlocal.cli.pachctl.printing.tables import Table
 from pachlocal.proto import pfs_pb2
 
 _ONE_SECOND = re.compile(r"^1 second\b")
@@ -20,17 +20,17 @@ def table(header: str, *, live: bool = False) -> Table:
 
 def size(count: int) -> str:
     """Write a number of bytes: 4551 is 4.444 KiB."""
-    return re.sub(r"(?=[A-Z])", " ", printing.size(count), count=1)
+    return re.sub(r"(?=[A-Z])", " ", words.size(count), count=1)
 
 
 def span(seconds: float) -> str:
     """Write a length of time in words, roughly."""
-    return _ONE_SECOND.sub("1 seconds", printing.span(seconds))
+    return _ONE_SECOND.sub("1 seconds", words.span(seconds))
 
 
 def ago(message: Message, field: str) -> str:
     """Write how long ago something happened; a dash if it hasn't."""
-    return _ONE_SECOND.sub("1 seconds", printing.moment(message, field, full=False))
+    return _ONE_SECOND.sub("1 seconds", words.moment(message, field, full=False))
 
 
 def path(info: pfs_pb2.FileInfo) -> str:

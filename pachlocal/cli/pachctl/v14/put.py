@@ -7,14 +7,14 @@ from urllib.parse import urlsplit
 
 import click
 
-from pachlocal.cli.pachctl.errors import CliError
+from pachlocal.cli.pachctl.client.session import Session
 from pachlocal.cli.pachctl.options import pass_session
-from pachlocal.cli.pachctl.put import put_sources, sources_in
+from pachlocal.cli.pachctl.pfs.put import put_sources, sources_in
+from pachlocal.cli.pachctl.pfs.sources import STDIN, Item, is_url
 from pachlocal.cli.pachctl.references import Reference
-from pachlocal.cli.pachctl.session import Session
-from pachlocal.cli.pachctl.sources import STDIN, Item, is_url
 from pachlocal.cli.pachctl.v14.open_commit import is_open, require_open_commit
 from pachlocal.cli.pachctl.v14.options import old_command, point
+from pachlocal.errors import CliError
 from pachlocal.proto import pfs_pb2
 
 
@@ -31,12 +31,14 @@ from pachlocal.proto import pfs_pb2
     metavar="SOURCE",
     help="A file, a directory (with -r), a URL, or - for standard input. May be given repeatedly.",
 )
-@click.option("-i", "--input-file", metavar="LIST", help="Put what a file names, one a line.")
-@click.option("-r", "--recursive", is_flag=True, help="Put directories, with all that is in them.")
-@click.option("-c", "--commit", "own_commit", is_flag=True, help="In a commit of its own.")
+@click.option(
+    "-i", "--input-file", metavar="LIST", help="Put the sources listed in a file, one a line."
+)
+@click.option("-r", "--recursive", is_flag=True, help="Put directories, with everything in them.")
+@click.option("-c", "--commit", "own_commit", is_flag=True, help="Put the files in a new commit.")
 # Files share one stream.
 @click.option("-p", "--parallelism", hidden=True, expose_value=False)
-@click.option("--split", type=click.Choice(["line", "json"]), help="Make many files of one.")
+@click.option("--split", type=click.Choice(["line", "json"]), help="Split a file into many.")
 @click.option("--target-file-datums", type=int, hidden=True, expose_value=False)
 @click.option("--target-file-bytes", type=int, hidden=True, expose_value=False)
 @pass_session
@@ -51,7 +53,7 @@ def put_file(
     own_commit: bool,
     split: str | None,
 ) -> None:
-    """Add files to an open commit, or with -c in a commit of their own.
+    """Add files to an open commit, or with -c in a new commit.
 
     What is put where a file is already is added to its end, as it was in 1.4. Without a path, a
     source keeps its own path.

@@ -5,14 +5,14 @@ from __future__ import annotations
 import click
 import grpc
 
-from pachlocal.cli.pachctl.connection import status_of
-from pachlocal.cli.pachctl.errors import CliError
+from pachlocal.cli.pachctl.client.failures import status_of
+from pachlocal.cli.pachctl.client.session import Session
 from pachlocal.cli.pachctl.options import description_option, pass_session, transactional
-from pachlocal.cli.pachctl.printing import print_raw
+from pachlocal.cli.pachctl.printing.words import print_raw
 from pachlocal.cli.pachctl.references import REPO, Reference
-from pachlocal.cli.pachctl.session import Session
 from pachlocal.cli.pachctl.v14.options import old_command, raw_option
 from pachlocal.cli.pachctl.v14.printing import ago, size, table
+from pachlocal.errors import CliError
 from pachlocal.proto import pfs_pb2
 
 
@@ -31,7 +31,7 @@ def create_repo(session: Session, repo: Reference, description: str) -> None:
 
 @old_command("list-repo")
 @click.option(
-    "-p", "--provenance", type=REPO, multiple=True, help="Only repos that are made from this one."
+    "-p", "--provenance", type=REPO, multiple=True, help="Only repos that depend on this one."
 )
 @raw_option
 @pass_session
@@ -91,12 +91,12 @@ def inspect_repo(session: Session, repo: Reference, raw: bool) -> None:
 
 @old_command("delete-repo")
 @click.argument("repo", type=REPO, required=False)
-@click.option("-f", "--force", is_flag=True, help="Even if others are made from it.")
+@click.option("-f", "--force", is_flag=True, help="Delete it even if others depend on it.")
 @click.option("--all", "every", is_flag=True, help="All repos.")
 @pass_session
 @transactional
 def delete_repo(session: Session, repo: Reference | None, force: bool, every: bool) -> None:
-    """Delete a repo and all that is in it."""
+    """Delete a repo and everything in it."""
     if (repo is None) != every:
         raise click.UsageError("Name a repo, or give --all.")
     if repo is None:

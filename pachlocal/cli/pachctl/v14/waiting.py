@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import click
 import grpc
 
-from pachlocal.cli.pachctl.commits import from_of, picker_of
-from pachlocal.cli.pachctl.connection import status_of
+from pachlocal.cli.pachctl.client.failures import status_of
+from pachlocal.cli.pachctl.client.session import Session
 from pachlocal.cli.pachctl.options import pass_session
-from pachlocal.cli.pachctl.printing import print_raw
+from pachlocal.cli.pachctl.pfs.commits import from_of, picker_of
+from pachlocal.cli.pachctl.printing.repos import full_name
+from pachlocal.cli.pachctl.printing.words import print_raw
 from pachlocal.cli.pachctl.references import Reference
-from pachlocal.cli.pachctl.repos import full_name
-from pachlocal.cli.pachctl.session import Session
 from pachlocal.cli.pachctl.v14.commits import add_commit, commit_table
 from pachlocal.cli.pachctl.v14.options import old_command, point, raw_option, slashed
 from pachlocal.proto import pfs_pb2
@@ -27,7 +27,7 @@ from pachlocal.proto import pfs_pb2
 def flush_commit(
     session: Session, commits: tuple[str, ...], repos: tuple[str, ...], raw: bool
 ) -> None:
-    """Wait until all that commits have set off is finished, and print it as it comes."""
+    """Wait until everything that commits caused is finished, and print it as it comes."""
     infos = _caused(session, [slashed(it) for it in commits], set(repos))
     if raw:
         print_raw(infos, "json")
@@ -76,14 +76,14 @@ def _made_from(session: Session, cause: Reference) -> dict[str, pfs_pb2.Commit]:
 @old_command("subscribe-commit")
 @click.argument("repo")
 @click.argument("branch")
-@click.option("--from", "start", metavar="COMMIT", help="Begin after this commit.")
-@click.option("--new", is_flag=True, help="Begin with the next commit, not with the first.")
+@click.option("--from", "start", metavar="COMMIT", help="Start after this commit.")
+@click.option("--new", is_flag=True, help="Start with the next new commit, not with the first.")
 @raw_option
 @pass_session
 def subscribe_commit(
     session: Session, repo: str, branch: str, start: str | None, new: bool, raw: bool
 ) -> None:
-    """Print a branch's commits, those that there are and those to come. Ends with Ctrl-C."""
+    """Print a branch's commits, existing ones and new ones as they come, until Ctrl-C."""
     if start and new:
         raise click.UsageError("--from and --new exclude each other.")
     name = session.project()
