@@ -1,0 +1,438 @@
+// A job: its datums, why each ran, and what was logged.
+
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { ApiError, call, list, NOT_FOUND, stream, UNIMPLEMENTED } from "./api";
+import { useAttempt } from "./attempt";
+import { Now } from "./clock";
+import { JobProgress } from "./dag";
+import { type Kind, LOOK, pause, useServer, useVisible } from "./following";
+import { between, isOver, moment, seconds, short, span } from "./format";
+import { useLive } from "./live";
+import { Failed, Figures, Loading, Problem, State, TimeBar, Trail } from "./parts";
+import { datumsOf } from "./pipeline";
+import { link, toDatum, toFile, toJob, toPipeline } from "./router";
+import { withSlot } from "./slots";
+import { timed } from "./times";
+import type { DatumInfo, JobInfo, LogMessage } from "./types";
+
+const PROGRESS: Kind[] = ["JOBS", "DATUMS"];
+const DATUMS = 100; // a page of them
+const LINES = 2000; // of a log that are shown; the newest stay
+const NEAR_END = 20; // pixels above a live log's end, from where it is followed
+
+const FILTERS: Record<string, string[]> = {
+  all: [],
+  failed: ["FAILED"],
+  success: ["SUCCESS"],
+  skipped: ["SKIPPED"],
+  recovered: ["RECOVERED"],
+};
+
+interface Reason {
+  datumId: string;
+  reason: string;
+  code: string;
+}
+
+interface At {
+  project: string;
+  pipeline: string;
+  id: string;
+}
+
+const jobOf = (at: At) => ({
+  id: at.id,
+  pipeline: { name: at.pipeline, project: { name: at.project } },
+});
+
+/** The address of a datum in one file, as `pachctl debug datum` packs it. */
+const capsuleUrl = (at: At, datum: string) =>
+  `/capsule/${[at.project, at.pipeline, at.id, datum].map(encodeURIComponent).join("/")}.tar.gz`;
+
+export function JobView({ at, datum, filter }: { at: At; datum: string; filter: string }) {
+  const job = jobOf(at);
+  const { data, error } = useLive(
+    async (signal) => {
+      const info = await call<JobInfo>("pps_v2.API/InspectJob", { job, details: true }, signal);
+      return (await timed([info], signal))[0];
+    },
+    [at],
+    (job) => (job && isOver(job.state) ? ["JOBS"] : PROGRESS),
+  );
+  const { attempt, failure } = useAttempt();
+  if (error) return <Failed error={error} />;
+  if (!data) return <Loading />;
+  return (
+    <section class="page">
+      <Trail>
+        <a href={link(["dag", at.project])}>{at.project}</a> /{" "}
+        <a href={toPipeline(at.project, at.pipeline)}>{at.pipeline}</a> / job
+      </Trail>
+      <header class="head">
+        <h1>
+          Job <code>{short(at.id)}</code>
+        </h1>
+        <State name={data.state} />
+        <JobProgress job={data} />
+        <span class="grow" />
+        {!isOver(data.state) && (
+          <button type="button" onClick={() => attempt(() => call("pps_v2.API/StopJob", { job }))}>
+            Stop
+          </button>
+        )}
+      </header>
+      {data.reason && <p class="reason">{data.reason}</p>}
+      {failure}
+      <Figures
+        of={[
+          ["Created", moment(data.created)],
+          ["Took", <Now key="t" text={() => span(between(data.created, data.finished))} />],
+          ["Pipeline version", data.pipelineVersion],
+          ["Datums", datumsOf(data)],
+          [
+            "Output",
+            <a key="o" href={toFile(at.project, at.pipeline, at.id, "/")}>
+              {at.pipeline}@{short(at.id)}
+            </a>,
+          ],
+        ]}
+      />
+      <h2>Where the time went</h2>
+      <TimeBar parts={data.parts} text={span} />
+      <Datums key={filter} at={at} job={data} filter={filter} chosen={datum} />
+      <Logs
+        key={`${at.pipeline}@${at.id}/${datum}`}
+        at={at}
+        datum={datum}
+        isOver={isOver(data.state)}
+      />
+    </section>
+  );
+}
+
+async function loadDatums(at: At, states: string[], after: string, signal: AbortSignal) {
+  const request = {
+    job: jobOf(at),
+    filter: { state: states },
+    number: DATUMS,
+    paginationMarker: after,
+  };
+  return list<DatumInfo>("pps_v2.API/ListDatum", request, signal);
+}
+
+async function loadSlowest(at: At, states: string[], after: string, signal: AbortSignal) {
+  const request = { job: jobOf(at), states, number: DATUMS, after };
+  return list<DatumInfo>("pachlocal.v1.Local/ListSlowestDatums", request, signal);
+}
+
+interface Page {
+  datums: DatumInfo[];
+  reasons: Record<string, string>;
+  next: string; // the datum that the next page comes after; empty: there is none
+}
+
+/** A page of datums; in the first one of all, those that failed are before the others. */
+async function loadPage(
+  at: At,
+  filter: string,
+  after: string,
+  failed: boolean,
+  slowest: boolean,
+  signal: AbortSignal,
+): Promise<Page> {
+  const failedFirst = failed && !after && filter === "all" && !slowest;
+  const load = slowest ? loadSlowest : loadDatums;
+  const [first, page] = await Promise.all([
+    failedFirst ? loadDatums(at, FILTERS.failed ?? [], "", signal) : [],
+    load(at, FILTERS[filter] ?? [], after, signal),
+  ]);
+  const known = new Set(first.map((one) => one.datum.id));
+  const datums = [...first, ...page.filter((one) => !known.has(one.datum.id))];
+  const ids = datums.map((one) => one.datum.id);
+  return {
+    datums,
+    reasons: ids.length ? await loadReasons(at, ids, signal) : {},
+    next: page.length === DATUMS ? (page.at(-1)?.datum.id ?? "") : "",
+  };
+}
+
+/** Why some datums of a job ran or were skipped; nothing from a server that doesn't say it. */
+async function loadReasons(
+  at: At,
+  datumIds: string[],
+  signal: AbortSignal,
+): Promise<Record<string, string>> {
+  const found: Record<string, string> = {};
+  try {
+    await stream<{ reasons: Reason[] }>(
+      "pachlocal.v1.Local/ListDatumReasons",
+      { job: jobOf(at), datumIds },
+      ({ reasons }) => {
+        for (const one of reasons) found[one.datumId] = one.reason;
+      },
+      signal,
+    );
+  } catch (problem) {
+    // Another server doesn't say it, and a job that is planned anew has other datums.
+    const code = problem instanceof ApiError ? problem.code : 0;
+    if (code !== UNIMPLEMENTED && code !== NOT_FOUND) throw problem;
+  }
+  return found;
+}
+
+const timeOf = (datum: DatumInfo) => seconds(datum.stats?.processTime);
+const ORDER = ["FAILED", "STARTING", "RECOVERED", "SUCCESS", "SKIPPED"];
+
+function Datums({
+  at,
+  job,
+  filter,
+  chosen,
+}: {
+  at: At;
+  job: JobInfo;
+  filter: string;
+  chosen: string;
+}) {
+  const [pages, setPages] = useState<string[]>([]);
+  const [slowest, setSlowest] = useState(false);
+  const after = pages.at(-1) ?? "";
+  const isLive = !isOver(job.state);
+  const stamp = [job.state, job.dataProcessed, job.dataFailed, job.dataSkipped];
+  const page = useLive(
+    (signal) => loadPage(at, filter, after, job.dataFailed !== "0", slowest, signal),
+    [at, filter, after, slowest, isLive ? job.dataFailed !== "0" : stamp],
+    isLive ? PROGRESS : [],
+  );
+  const sorted = useMemo(() => {
+    const all = [...(page.data?.datums ?? [])];
+    return slowest ? all : all.sort((a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state));
+  }, [page.data, slowest]);
+  const place = (wanted: string, datum = "") =>
+    link(["job", at.project, at.pipeline, at.id], { filter: wanted, datum });
+  return (
+    <>
+      <div class="tools">
+        <h2>Datums</h2>
+        <nav class="tabs" aria-label="Which datums">
+          {Object.keys(FILTERS).map((name) => (
+            <a
+              key={name}
+              href={place(name === "all" ? "" : name)}
+              aria-current={name === filter ? "true" : undefined}
+            >
+              {name}
+            </a>
+          ))}
+        </nav>
+        <label>
+          <input
+            type="checkbox"
+            checked={slowest}
+            onChange={(event) => {
+              setSlowest(event.currentTarget.checked);
+              setPages([]);
+            }}
+          />{" "}
+          slowest first
+        </label>
+      </div>
+      {page.error &&
+        (slowest && page.error.code === UNIMPLEMENTED ? (
+          <p class="quiet">This server can't tell which were slowest.</p>
+        ) : (
+          <Problem error={page.error} />
+        ))}
+      {page.data && !sorted.length && <p class="quiet">No datum is of this kind.</p>}
+      {sorted.length > 0 && (
+        <div class="scroll">
+          <table aria-label="Datums">
+            <thead>
+              <tr>
+                <th>State</th>
+                <th>Datum</th>
+                <th>Files</th>
+                <th>Time</th>
+                <th>Why</th>
+              </tr>
+            </thead>
+            <tbody>
+              {sorted.map((one) => (
+                <tr key={one.datum.id} class={one.datum.id === chosen ? "chosen" : ""}>
+                  <td>
+                    <State name={one.state} />
+                  </td>
+                  <td>
+                    <a href={place(filter === "all" ? "" : filter, one.datum.id)}>
+                      <code>{short(one.datum.id)}</code>
+                    </a>
+                  </td>
+                  <td>
+                    {one.data.map((file) => (
+                      <FileLink key={file.file.commit?.repo?.name + file.file.path} file={file} />
+                    ))}
+                  </td>
+                  <td class="number">{span(timeOf(one))}</td>
+                  <td class="why">{page.data?.reasons[one.datum.id] ?? ""}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+      {(pages.length > 0 || page.data?.next) && (
+        <p class="pager">
+          <button
+            type="button"
+            disabled={!pages.length}
+            onClick={() => setPages(pages.slice(0, -1))}
+          >
+            Back
+          </button>
+          <button
+            type="button"
+            disabled={!page.data?.next}
+            onClick={() => setPages([...pages, page.data?.next ?? ""])}
+          >
+            More
+          </button>
+          <span class="quiet">{job.dataTotal} datums in all</span>
+        </p>
+      )}
+    </>
+  );
+}
+
+export function FileLink({ file }: { file: DatumInfo["data"][number] }) {
+  const commit = file.file.commit;
+  const repo = commit?.repo;
+  if (!commit || !repo) return null;
+  return (
+    <a
+      class="listed"
+      href={toFile(repo.project?.name ?? "default", repo.name, commit.id, file.file.path)}
+    >
+      {repo.name}:{file.file.path}
+    </a>
+  );
+}
+
+function Logs({ at, datum, isOver }: { at: At; datum: string; isOver: boolean }) {
+  const [lines, setLines] = useState<LogMessage[]>([]);
+  const { returns } = useServer();
+  const [cut, setCut] = useState(false);
+  const [error, setError] = useState<ApiError>();
+  const [sought, setSought] = useState("");
+  const [ours, setOurs] = useState(false);
+  const frame = useRef<HTMLElement>(null);
+  const isAtEnd = useRef(true); // whoever scrolls up reads, and isn't to be disturbed
+  useLayoutEffect(() => {
+    const place = frame.current;
+    if (place && !isOver && isAtEnd.current) place.scrollTop = place.scrollHeight;
+  }, [lines, isOver]);
+  const isWanted = useVisible() || isOver; // a page that nobody looks at needs no stream
+  useEffect(() => {
+    if (!isWanted) return;
+    const stopped = new AbortController();
+    const { signal } = stopped;
+    const job = jobOf(at);
+    const request = { job, datum: datum ? { id: datum, job } : undefined, tail: LINES };
+    let timer = 0;
+    const show = (all: LogMessage[]) => {
+      timer = 0;
+      setLines(all);
+      setCut(all.length === LINES);
+    };
+    const read = (follow: boolean) => {
+      const kept: LogMessage[] = [];
+      const take = (line: LogMessage) => {
+        kept.push(line);
+        if (kept.length > LINES) kept.shift();
+        if (!timer) timer = window.setTimeout(() => show([...kept]), 50);
+      };
+      return stream<LogMessage>("pps_v2.API/GetLogs", { ...request, follow }, take, signal);
+    };
+    const run = async () => {
+      while (!isOver && !(await withSlot(() => read(true)))) {
+        await read(false);
+        await pause(LOOK, signal);
+      }
+      if (isOver) await read(false);
+      setError(undefined);
+    };
+    run().catch((problem) => {
+      if (!signal.aborted && problem instanceof ApiError) setError(problem);
+    });
+    return () => {
+      stopped.abort();
+      window.clearTimeout(timer);
+    };
+  }, [at.id, at.pipeline, at.project, datum, isOver, isWanted, returns]);
+  const wanted = sought.toLowerCase();
+  const shown = lines.filter(
+    (line) => (ours || line.user) && line.message.toLowerCase().includes(wanted),
+  );
+  return (
+    <>
+      <div class="tools">
+        <h2>
+          Log{datum && <> of datum {short(datum)}</>}
+          {!isOver && <span class="live"> live</span>}
+        </h2>
+        <input
+          type="search"
+          placeholder="Search the log"
+          aria-label="Search the log"
+          value={sought}
+          onInput={(event) => setSought(event.currentTarget.value)}
+        />
+        <label>
+          <input
+            type="checkbox"
+            checked={ours}
+            onChange={(event) => setOurs(event.currentTarget.checked)}
+          />{" "}
+          with the worker's lines
+        </label>
+        {datum && <a href={toJob(at.project, at.pipeline, at.id)}>of the whole job</a>}
+        {datum && (
+          <a
+            class="button"
+            href={capsuleUrl(at, datum)}
+            title="Its inputs, command and code: pachlocal replay FILE runs it again"
+          >
+            Download its capsule
+          </a>
+        )}
+      </div>
+      {error && <Problem error={error} />}
+      {cut && <p class="quiet">The last {LINES} lines.</p>}
+      <section
+        ref={frame}
+        class="log"
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls by the keyboard
+        tabIndex={0}
+        aria-label="Log lines"
+        onScroll={({ currentTarget: place }) => {
+          isAtEnd.current = place.scrollHeight - place.scrollTop - place.clientHeight < NEAR_END;
+        }}
+      >
+        {shown.length ? (
+          shown.map((line, index) => (
+            <div key={index} class={line.user ? "" : "quiet"}>
+              <time>{line.ts?.slice(11, 19)}</time>
+              {!datum && line.datumId ? (
+                <a href={toDatum(at.project, at.pipeline, at.id, line.datumId)}>
+                  {short(line.datumId)}
+                </a>
+              ) : null}
+              <span>{line.message}</span>
+            </div>
+          ))
+        ) : (
+          <div class="quiet">{sought ? "No line has this." : "Nothing was written."}</div>
+        )}
+      </section>
+    </>
+  );
+}

@@ -1,0 +1,103 @@
+"""/workshop: the steps of the workshop in a project, and who is at which one, as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+import grpc
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from pachlocal.errors import CliError
+from pachlocal.web import metadata as meta
+from pachlocal.web.statuses import plain
+from pachlocal.web.upstream import Upstream
+
+if TYPE_CHECKING:
+    from pachlocal.cli.pachctl.client.session import Session
+
+# What looks at the workshop is imported by who asks for it: it would make each front larger.
+
+
+class Workshop:
+    """Looks at the workshop on one server."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        return [
+            Route("/workshop/steps/{project}", self.steps),
+            Route("/workshop/room", self.room),
+        ]
+
+    async def steps(self, request: Request) -> Response:
+        """Answer with all steps and how far they are, as `pachlocal workshop verify` says it."""
+        project = request.path_params["project"]
+        return await self._answer(request, lambda session: _steps(session, project))
+
+    async def room(self, request: Request) -> Response:
+        """Answer with where each learner is, as `pachlocal workshop room` says it."""
+        return await self._answer(request, _room)
+
+    async def _answer(self, request: Request, look: Callable[[Session], Any]) -> Response:
+        pairs = dict(meta.of_request(request, self._upstream.settings.token))
+        settings = replace(self._upstream.settings, token=str(pairs.get("authn-token", "")))
+
+        def found() -> Any:
+            from pachlocal.cli.pachctl.client.session import Session
+
+            with closing(Session(settings)) as session:
+                return look(session)
+
+        try:
+            return JSONResponse(await run_in_threadpool(found))
+        except CliError as problem:
+            return Response(f"{problem}\n", 400, media_type="text/plain")
+        except grpc.RpcError as problem:
+            return plain(cast("grpc.Call", problem))
+
+
+def _steps(session: Session, project: str) -> list[dict[str, Any]]:
+    from pachlocal.workshop.state import WorkshopState
+    from pachlocal.workshop.steps import STEPS, typed
+
+    state = WorkshopState(session, project)
+    code = state.language()
+    found = []
+    for step in STEPS:
+        progress, text, cure = step.check(state)
+        lines = cure or step.acts or step.looks
+        found.append(
+            {
+                "number": step.number,
+                "title": step.title,
+                "time": step.time,
+                "optional": step.optional,
+                "progress": progress.value,
+                "found": text,
+                "commands": [typed(line, code) for line in lines],
+            }
+        )
+    return found
+
+
+def _room(session: Session) -> list[dict[str, Any]]:
+    from pachlocal.workshop.room import learners
+
+    return [
+        {
+            "project": one.project,
+            "step": one.step_text,
+            "progress": one.progress.value,
+            "found": one.found,
+            "lastCommit": one.last_commit and one.last_commit.isoformat(),
+        }
+        for one in learners(session)
+    ]
