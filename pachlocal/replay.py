@@ -1,4 +1,4 @@
-"""Runs a datum from a capsule again, without a server. Started by `pachlocal replay`."""
+"""Reruns a datum from a capsule, without a server. Run by `pachlocal replay`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from pachlocal.capsule import Capsule, unpack
+from pachlocal.cli.program import run
 from pachlocal.errors import PachError
+from pachlocal.replay_shell import open_shell
 from pachlocal.runtime.contract import Invocation, WorkerSpec
+from pachlocal.runtime.environments.shelf import default_place
 from pachlocal.runtime.process import ProcessRuntime
-from pachlocal.runtime.stages import folder_of, load_stages
+from pachlocal.runtime.stages import Stages, folder_of
 from pachlocal.runtime.worker import ProcessWorker
+from pachlocal.untrusted import printable
 
 _FAILED = 1
 _INTERRUPTED = 130  # 128 + the signal's number, as a shell reports it
@@ -29,10 +33,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _replay(arguments)
     except PachError as error:
-        print(f"pachlocal: {error}", file=sys.stderr)
+        _say(f"pachlocal: {error}")
     except OSError as error:
         name = f"{error.filename}: " if error.filename else ""
-        print(f"pachlocal: {name}{error.strerror or error}", file=sys.stderr)
+        _say(f"pachlocal: {name}{error.strerror or error}")
     except KeyboardInterrupt:
         return _INTERRUPTED
     return _FAILED
@@ -44,18 +48,48 @@ def _replay(arguments: argparse.Namespace) -> int:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         inputs = folder / "pfs"
         inputs.mkdir()
-        capsule = unpack(arguments.capsule, inputs)
-        stages = load_stages(arguments.compose) if arguments.compose else {}
-        runtime = ProcessRuntime(folder / "scratch", stages, rewrite_paths=arguments.rewrite_paths)
-        worker = runtime.open_worker(WorkerSpec("replay", capsule.image))
+        packed = folder / "code"
+        packed.mkdir()
+        capsule = unpack(arguments.capsule, inputs, arguments.unpack_limit, packed)
+        stages = Stages([arguments.compose] if arguments.compose else [])
+        # A user's own shell has the user's own variables; the command has a container's.
+        env = os.environ if arguments.shell else None
+        is_packed = bool(capsule.code) and not arguments.live
+        shown = packed if is_packed else None
+        runtime = ProcessRuntime(
+            folder / "scratch",
+            stages,
+            env,
+            environments=default_place(),
+            rewrite_paths=arguments.rewrite_paths,
+        )
+        stack.callback(runtime.close)
+        _install(runtime, capsule, shown, shell=arguments.shell)
+        worker = runtime.open_worker(WorkerSpec("replay", capsule.image, code=shown))
         stack.callback(worker.close)
         _lay_out(capsule, inputs, worker.pfs)
-        _introduce(capsule, runtime, stages)
-        run = _open_shell if arguments.shell else _run
-        code = run(worker, capsule)
+        _introduce(capsule, runtime, stages, is_packed=is_packed)
+        code = _open_shell(worker, capsule, folder) if arguments.shell else _run(worker, capsule)
         if arguments.keep:
             _keep(worker.pfs)
         return code
+
+
+def _install(runtime: ProcessRuntime, capsule: Capsule, code: Path | None, *, shell: bool) -> None:
+    """Make what the code asks to have installed; what builds packages may run code of theirs.
+
+    Raises:
+        PachError: It can't be made, or nothing is to run before the user says so.
+    """
+    missing = runtime.missing(capsule.image, code)
+    if missing and shell:
+        raise PachError(
+            f"{missing[0]} isn't there, and to make it may run code of the capsule: replay it "
+            "without --shell first"
+        )
+    for what in missing:
+        _say(f"making {what}")
+    runtime.prepare(capsule.image, lambda: False, code=code)
 
 
 def _lay_out(capsule: Capsule, inputs: Path, pfs: Path) -> None:
@@ -66,22 +100,31 @@ def _lay_out(capsule: Capsule, inputs: Path, pfs: Path) -> None:
     (pfs / ".env").write_text(lines)
 
 
-def _introduce(capsule: Capsule, runtime: ProcessRuntime, stages: Mapping[str, Path]) -> None:
+def _introduce(
+    capsule: Capsule, runtime: ProcessRuntime, stages: Mapping[str, Path], *, is_packed: bool
+) -> None:
     _say(f"datum {capsule.datum} of job {capsule.job}, there: {capsule.state}")
     if capsule.reason:
         _say(f"it ran because: {capsule.reason}")
-    stage = folder_of(stages, capsule.image)
-    where = stage or "in no compose.yaml here, so that the programs of this machine run"
-    _say(f"image {capsule.image}: {where}")
+    if is_packed:
+        _say(f"image {capsule.image}: the code that ran there, {capsule.code[:12]}")
+    else:
+        _introduce_folder(capsule, stages)
     _say(runtime.describe())
     for name in capsule.withheld:
         if name not in os.environ:
             _say(f"{name} was left out as a secret: set it if the command needs it")
 
 
+def _introduce_folder(capsule: Capsule, stages: Mapping[str, Path]) -> None:
+    stage = folder_of(stages, capsule.image)
+    where = stage or "in no compose.yaml here, so that the programs of this machine run"
+    _say(f"image {capsule.image}: {where}")
+
+
 def _run(worker: ProcessWorker, capsule: Capsule) -> int:
     if capsule.batching:
-        _say("it asks for its datums by itself, which nobody answers here: --shell lets you look")
+        _say("it asks for its datums itself, which isn't possible here: use --shell")
         return _FAILED
     _say(f"$ {shlex.join(capsule.cmd)}")
     outcome = worker.run(_invocation(capsule, capsule.cmd), lambda line: print(line, flush=True))
@@ -103,15 +146,14 @@ def _results(out: Path) -> Iterator[tuple[str, int]]:
             yield place.relative_to(out).as_posix(), place.stat().st_size
 
 
-def _open_shell(worker: ProcessWorker, capsule: Capsule) -> int:
-    _say("the command, to be run from this shell:")
-    _say(f"  {shlex.join(capsule.cmd)}")
-    if capsule.stdin:
-        _say("its standard input:")
-        for line in capsule.stdin:
-            _say(f"  {line}")
-    shell = os.environ.get("SHELL") or "/bin/sh"
-    return worker.interact(_invocation(capsule, (shell,)))
+def _open_shell(worker: ProcessWorker, capsule: Capsule, folder: Path) -> int:
+    _say("this shell is yours, and nothing of the capsule has run. In it")
+    _say("  ./run              runs the command, as the job did:")
+    _say(f"                     {shlex.join(capsule.cmd)}")
+    _say("  ./run COMMAND ...  runs another one in its place, with its variables")
+    seen = worker.as_seen(Invocation(("/pfs",)))
+    _say(f"  {seen.cmd[0]:<18} has its inputs, and is for its outputs")
+    return open_shell(worker, _invocation(capsule, capsule.cmd), folder / "shell")
 
 
 def _invocation(capsule: Capsule, cmd: tuple[str, ...]) -> Invocation:
@@ -132,8 +174,11 @@ def _keep(pfs: Path) -> None:
 
 
 def _say(line: str) -> None:
-    """Tell about the replay; standard output is the command's."""
-    print(line, file=sys.stderr, flush=True)
+    """Tell about the replay; standard output is the command's.
+
+    What a capsule says might be meant for the terminal: some terminals can be made to type.
+    """
+    print(printable(line), file=sys.stderr, flush=True)
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -141,7 +186,11 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("capsule", type=Path, help="what `pachctl debug datum` has written")
     parser.add_argument("--shell", action="store_true", help="open a shell, don't run the command")
     parser.add_argument("--keep", action="store_true", help="keep /pfs, and say where")
+    parser.add_argument("--unpack-limit", type=int, help="bytes that the inputs may take")
     parser.add_argument("--compose", type=Path, help="compose.yaml that says what images hold")
+    parser.add_argument(
+        "--live", action="store_true", help="run the code of compose.yaml, not what is packed"
+    )
     parser.add_argument(
         "--rewrite-paths", action="store_true", help="as where the kernel allows no namespaces"
     )
@@ -149,4 +198,4 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run("pachlocal", main))

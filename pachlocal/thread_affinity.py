@@ -1,4 +1,4 @@
-"""Which cores a thread runs on, and whether it breaks in on others there.
+"""The cores that a thread runs on, and whether it preempts other threads there.
 
 Python runs one thread of a process at a time. Threads that do little but hand each other the turn
 gain nothing from a second core, and to wake one there costs more than what it does: 6,000 batched
@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 
 
 @contextmanager
-def one_core() -> Iterator[None]:
+def on_one_core() -> Iterator[None]:
     """Keep threads started in the block on one core, in each block the same, and patient."""
     if sys.platform != "linux":
         yield
@@ -25,7 +25,7 @@ def one_core() -> Iterator[None]:
     cores, policy = os.sched_getaffinity(0), os.sched_getscheduler(0)
     allowed = sorted(os.sched_getaffinity(os.getpid()))
     os.sched_setaffinity(0, {allowed[os.getpid() % len(allowed)]})
-    be_patient()
+    batch_scheduling()
     try:
         yield
     finally:
@@ -33,7 +33,7 @@ def one_core() -> Iterator[None]:
         _schedule(policy)
 
 
-def be_patient() -> None:
+def batch_scheduling() -> None:
     """Have this thread wait, when it wakes, until the one that runs on its core stops or is due.
 
     See sched(7), SCHED_BATCH.
@@ -42,7 +42,7 @@ def be_patient() -> None:
         _schedule(os.SCHED_BATCH)
 
 
-def be_ordinary() -> None:
+def ordinary_scheduling() -> None:
     """Undo both for this thread: for one that serves whoever starts it."""
     if sys.platform == "linux":
         os.sched_setaffinity(0, os.sched_getaffinity(os.getpid()))

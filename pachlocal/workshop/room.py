@@ -1,0 +1,65 @@
+"""Who is at which step, when each learner has a project of one server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from typing import NamedTuple
+
+from pachlocal.cli.pachctl.client.session import Session
+from pachlocal.proto import pfs_pb2
+from pachlocal.workshop.checks import StepProgress
+from pachlocal.workshop.state import WorkshopState
+from pachlocal.workshop.steps import STEPS, WorkshopStep
+
+_TIMEOUT_S = 10.0
+_REPOS = ("training", "attributes", "model", "inference", "report")
+
+
+class Learner(NamedTuple):
+    """Where somebody is in the workshop.
+
+    Attributes:
+        project: Whose it is.
+        step: The first step that is to be done; None if all are done.
+        progress: How far that step is.
+        found: What was found there.
+        last_commit: When the newest commit on a master branch was started; None if there is none.
+    """
+
+    project: str
+    step: WorkshopStep | None
+    progress: StepProgress
+    found: str
+    last_commit: datetime | None
+
+    @property
+    def step_text(self) -> str:
+        """The step, such as "8 Parallelize"."""
+        if self.step is None:
+            return "-"
+        optional = " (optional)" if self.step.optional else ""
+        return f"{self.step.number} {self.step.title}{optional}"
+
+
+def learners(session: Session) -> Iterator[Learner]:
+    """Yield a learner for each project that holds something of the workshop, by name."""
+    listed = session.server.pfs.ListProject(pfs_pb2.ListProjectRequest(), timeout=_TIMEOUT_S)
+    for name in sorted(info.project.name for info in listed):
+        state = WorkshopState(session, name)
+        if any(map(state.has_repo, _REPOS)):
+            yield _learner(state, name)
+
+
+def _learner(state: WorkshopState, project: str) -> Learner:
+    """Find the first step that isn't done; optional ones count when the others are done."""
+    for step in sorted(STEPS, key=lambda step: step.optional):
+        progress, text, _ = step.check(state)
+        if progress is not StepProgress.DONE:
+            return Learner(project, step, progress, text, _last(state))
+    return Learner(project, None, StepProgress.DONE, f"all {len(STEPS)} steps", _last(state))
+
+
+def _last(state: WorkshopState) -> datetime | None:
+    heads = [head for repo in _REPOS if state.has_repo(repo) and (head := state.head(repo))]
+    return max((head.started.ToDatetime(timezone.utc) for head in heads), default=None)
