@@ -1,7 +1,8 @@
 # Tells the species of flowers: a line of output for each row of measurements.
 
-# The packages of this folder's Project.toml, from wherever the stage is run.
-pushfirst!(LOAD_PATH, @__DIR__)
+# The packages of this folder's Project.toml, from wherever the stage is run, unless pachlocal has
+# installed them as a project of its own.
+haskey(ENV, "JULIA_PROJECT") || pushfirst!(LOAD_PATH, @__DIR__)
 
 using DecisionTree
 using JLD2
@@ -49,7 +50,7 @@ function load_model(folder)
         refuse(path, "can't be read as a model: $(one_line(error))")
     end
     if !(model isa Ensemble) && !hasmethod(apply_tree, (typeof(model), Matrix{Float64}))
-        refuse(path, "is a $(typeof(model)), no model of iris species")
+        refuse(path, "is a $(typeof(model)), not an iris model")
     end
     return model
 end

@@ -1,7 +1,7 @@
 # Fits a model to iris, checks it by cross-validation, writes the model and its summary.
 #
-# The Julia trainers differ in their model alone. Each has a copy of this file, since an
-# image is built from its stage's folder alone; a test keeps the copies equal.
+# The Julia trainers differ only in their model. Each has a copy of this file, since an
+# image is built from its stage's folder alone; `make copies` writes them.
 
 using DecisionTree
 using JLD2
@@ -19,7 +19,7 @@ Run a trainer's command line and return its exit code. `fit` makes a model of la
 function main(title, fit, tell, args)
     arguments = [
         "training" => "folder of rows to learn from",
-        "out" => "folder for model.jld2 and model.txt",
+        "out" => "folder for model.jld2, model.txt and metrics.json",
     ]
     return run_stage("Fits $title to iris flowers.", arguments, args) do training, out
         x, labels, files = read_training(training)
@@ -32,6 +32,7 @@ function main(title, fit, tell, args)
             [
                 MODEL_FILE => path -> jldopen(file -> file["model"] = model, path, "w"),
                 "model.txt" => path -> write(path, summary),
+                "metrics.json" => path -> write(path, measure(labels, told)),
             ],
         )
     end
@@ -85,6 +86,25 @@ function summarize(title, files, folds, labels, told)
         Seed: $SEED
         Versions: Julia $VERSION, $(join(version.((DecisionTree, JLD2)), ", "))
         """
+end
+
+"The text of `metrics.json`: names and numbers, the same in each language."
+function measure(labels, told)
+    species = sort(unique(labels))
+    share(part, whole) = @sprintf("%.4f", part / max(whole, 1))
+    figures = ["accuracy" => share(count(labels .== told), length(labels))]
+    push!(figures, "rows" => string(length(labels)))
+    for name in species
+        right = count((labels .== name) .& (told .== name))
+        push!(figures, "precision of $name" => share(right, count(told .== name)))
+        push!(figures, "recall of $name" => share(right, count(labels .== name)))
+    end
+    for name in species, other in species
+        both = count((labels .== name) .& (told .== other))
+        push!(figures, "$name told as $other" => string(both))
+    end
+    lines = join(("  \"$name\": $figure" for (name, figure) in figures), ",\n")
+    return "{\n$lines\n}\n"
 end
 
 "A package's name and version; pkgversion() came with Julia 1.9."

@@ -1,16 +1,17 @@
-# What the Julia stages share: rows in, files out, errors in one line.
+# Code that the Julia stages share: rows in, files out, errors in one line.
 #
 # Each Julia stage folder has a copy, since an image is built from its stage's folder alone;
-# a test keeps the copies equal.
+# `make copies` writes them.
 
 const MEASUREMENTS = ("sepal length", "sepal width", "petal length", "petal width")
 const SPECIES = ("Iris-setosa", "Iris-versicolor", "Iris-virginica")
 const MODEL_FILE = "model.jld2"
-# So that every species has two rows left to be fitted when cross-validation holds one out.
+# Leaves each species two rows to fit when cross-validation holds one out.
 const MIN_ROWS = 3
 
-# What every language of the workshop takes for a number; tryparse() takes "0x1F" too.
+# A number in every language of the workshop; tryparse() also accepts "0x1F".
 const NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+const QUOTES = ['"', '\'']
 
 "The input can't be used; the message says where and why, in one line."
 struct InputError <: Exception
@@ -54,6 +55,7 @@ Read the labelled rows of every file below `folder`, files in sorted order: `x` 
 """
 function read_training(folder)
     files = files_below(folder)
+    isempty(files) && refuse(folder, "holds no file")
     x = zeros(0, length(MEASUREMENTS))
     labels = String[]
     for file in files
@@ -82,7 +84,9 @@ end
 Read the rows, in cm, of every file below `folder`, by the file's relative path.
 """
 function read_attributes(folder)
-    return map(files_below(folder)) do file
+    files = files_below(folder)
+    isempty(readdir(folder)) && refuse(folder, "holds no file")
+    return map(files) do file
         path = joinpath(folder, file)
         file => read_measurements(path, read_fields(path, length(MEASUREMENTS)))
     end
@@ -123,6 +127,7 @@ partial(path) = joinpath(dirname(path), ".$(basename(path)).partial")
 one_line(error::InputError) = error.message
 one_line(error) = first(split(sprint(showerror, error), '\n'))
 
+"The files below a folder, except hidden ones such as `.DS_Store`."
 function files_below(folder)
     isdir(folder) || refuse(folder, "no such folder")
     files = String[]
@@ -130,8 +135,7 @@ function files_below(folder)
         paths = filter(isfile, joinpath.(root, names))
         append!(files, relpath.(paths, folder))
     end
-    isempty(files) && refuse(folder, "holds no file")
-    return sort(files)
+    return sort(filter(file -> !occursin(r"(^|/)\.", file), files))
 end
 
 "An (n_rows, columns) matrix of strings; empty lines may only come last."
@@ -144,17 +148,28 @@ function read_fields(path, columns)
     lines = split(text, '\n')
     fields = Matrix{String}(undef, length(lines), columns)
     for (number, line) in enumerate(lines)
-        isempty(strip(line)) && refuse("$path:$number", "empty line between rows")
         row = strip.(split(line, ','))
-        if number == 1 && !any(field -> occursin(NUMBER, field), row)
-            why = "is no row of numbers; files must have no header line"
-            refuse("$path:$number", why)
-        elseif length(row) != columns
-            refuse("$path:$number", "$(length(row)) columns; there must be $columns")
+        if length(row) != columns || (number == 1 && !has_number(row))
+            refuse("$path:$number", no_row(line, row, number, columns))
         end
         fields[number, :] = row
     end
     return fields
+end
+
+has_number(row) = any(field -> occursin(NUMBER, strip(field, QUOTES)), row)
+
+"Why a line isn't a row."
+function no_row(line, row, number, columns)
+    isempty(strip(line)) && return "empty line between rows"
+    if occursin(';', line)
+        decimals = length(row) > 1 ? " and decimals by points" : ""
+        return "columns must be separated by commas$decimals, as in 5.1,3.5,1.4,0.2"
+    elseif number == 1 && !has_number(row)
+        return "is not a row of numbers; files must have no header line"
+    end
+    hint = length(row) == columns + 4 ? "; decimals must have a point, not a comma" : ""
+    return "$(length(row)) columns; there must be $columns$hint"
 end
 
 function read_measurements(path, fields)
@@ -163,7 +178,9 @@ function read_measurements(path, fields)
         field = fields[row, column]
         value = occursin(NUMBER, field) ? tryparse(Float64, field) : nothing
         if value === nothing || !isfinite(value)
-            why = "$(MEASUREMENTS[column]) must be a number, not '$field'"
+            bare = strip(field, QUOTES)
+            quoted = bare != field && occursin(NUMBER, bare) ? " without quotes" : ""
+            why = "$(MEASUREMENTS[column]) must be a number$quoted, not '$field'"
             refuse("$path:$row", why)
         end
         x[row, column] = value
@@ -175,7 +192,8 @@ function read_species(path, fields)
     labels = fields[:, end]
     row = findfirst(!in(SPECIES), labels)
     if row !== nothing
-        why = "species must be one of $(join(SPECIES, ", ")), not '$(labels[row])'"
+        quoted = strip(labels[row], QUOTES) in SPECIES ? " without quotes" : ""
+        why = "species must be one of $(join(SPECIES, ", "))$quoted, not '$(labels[row])'"
         refuse("$path:$row", why)
     end
     return labels

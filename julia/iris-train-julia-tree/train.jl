@@ -1,7 +1,8 @@
 # Fits a decision tree to iris.
 
-# The packages of this folder's Project.toml, from wherever the stage is run.
-pushfirst!(LOAD_PATH, @__DIR__)
+# The packages of this folder's Project.toml, from wherever the stage is run, unless pachlocal has
+# installed them as a project of its own.
+haskey(ENV, "JULIA_PROJECT") || pushfirst!(LOAD_PATH, @__DIR__)
 
 using DecisionTree
 using Random

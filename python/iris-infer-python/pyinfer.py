@@ -1,10 +1,16 @@
 """Tells the species of flowers: a line of output for each row of measurements."""
 
+from __future__ import annotations
+
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import iris
+
+if TYPE_CHECKING:
+    from sklearn.base import ClassifierMixin
 
 
 def main() -> None:
@@ -24,20 +30,20 @@ def main() -> None:
     )
 
 
-def load_model(folder: Path):
+def load_model(folder: Path) -> ClassifierMixin:
     """Returns the estimator in `folder`.
 
     A pickle runs code as it loads: the repo of models must be one that you trust.
 
     Raises:
-        iris.InputError: There is no model, or it is none of the Python trainers'.
+        iris.InputError: There is no model, or no Python trainer wrote it.
     """
     path = folder / iris.MODEL_FILE
     if not path.is_file():
         others = sorted(other.name for other in folder.glob("model.*") if other.suffix != ".txt")
         hint = f"; {others[0]} is of another language" if others else ""
         raise iris.InputError(f"{path}: no such model{hint}")
-    # joblib, and scikit-learn with the model, take a second: bad rows are told before it.
+    # joblib, and scikit-learn with the model, take a second: bad rows are reported before that.
     import joblib
 
     try:
@@ -49,7 +55,7 @@ def load_model(folder: Path):
     classes = {str(name) for name in getattr(model, "classes_", ())}
     n_features = getattr(model, "n_features_in_", None)
     if not classes or not classes.issubset(iris.SPECIES) or n_features != len(iris.MEASUREMENTS):
-        raise iris.InputError(f"{path}: is a {type(model).__name__}, no model of iris species")
+        raise iris.InputError(f"{path}: is a {type(model).__name__}, not an iris model")
     return model
 
 

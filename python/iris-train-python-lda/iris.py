@@ -1,23 +1,28 @@
-"""What the Python stages share: rows in, files out, errors in one line.
+"""Code that the Python stages share: rows in, files out, errors in one line.
 
 Each Python stage folder has a copy, since an image is built from its stage's folder alone;
-a test keeps the copies equal.
+`make copies` writes them, and a test keeps them equal.
 """
 
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-MEASUREMENTS = ("sepal length", "sepal width", "petal length", "petal width")
-SPECIES = ("Iris-setosa", "Iris-versicolor", "Iris-virginica")
+import numpy as np
+import pandas as pd
+
+MEASUREMENTS = ["sepal length", "sepal width", "petal length", "petal width"]
+SPECIES = ["Iris-setosa", "Iris-versicolor", "Iris-virginica"]
+LABEL = "species"
 MODEL_FILE = "model.pkl"
-# So that every species has two rows left to be fitted when cross-validation holds one out.
+# Leaves each species two rows to fit when cross-validation holds one out.
 MIN_ROWS = 3
 
-# What every language of the workshop takes for a number; float() takes "1_000" and "nan" too.
+# A number in every language of the workshop; float() also accepts "1_000" and "nan".
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_QUOTES = "\"'"
 
 
 class InputError(Exception):
@@ -27,13 +32,13 @@ class InputError(Exception):
 class Training(NamedTuple):
     """Labelled flowers: `rows` is (n_rows, 4) in cm, `labels` has a species for each row."""
 
-    rows: list[list[float]]
-    labels: list[str]
+    rows: pd.DataFrame
+    labels: pd.Series
     files: list[str]
 
 
 def run(stage: Callable[[], None]) -> int:
-    """Returns the exit code of `stage`: 1 after an error that a person can act on."""
+    """Returns the exit code of `stage`: 1 after an error that a user can correct."""
     try:
         stage()
     except (InputError, OSError) as error:
@@ -48,34 +53,32 @@ def read_training(folder: Path) -> Training:
     Raises:
         InputError: A file has no rows or a bad one, or there are too few rows.
     """
-    rows, labels, files = [], [], _files_below(folder)
-    for path in files:
-        for where, fields in _records(path, columns=len(MEASUREMENTS) + 1):
-            rows.append(_measurements(where, fields))
-            labels.append(_species(where, fields[-1]))
-    counts = {species: labels.count(species) for species in SPECIES if species in labels}
+    files = _files_below(folder)
+    if not files:
+        raise InputError(f"{folder}: holds no file")
+    table = pd.concat([_read(path, [*MEASUREMENTS, LABEL]) for path in files], ignore_index=True)
+    counts = table[LABEL].value_counts(sort=False).sort_index()
     if len(counts) < 2:
-        raise InputError(f"{folder}: all rows are {labels[0]}; there must be at least 2 species")
-    for species, count in counts.items():
-        if count < MIN_ROWS:
-            message = f"{species} has {count} rows; each species must have at least {MIN_ROWS}"
-            raise InputError(f"{folder}: {message}")
-    return Training(rows, labels, [path.relative_to(folder).as_posix() for path in files])
+        raise InputError(
+            f"{folder}: all rows are {counts.index[0]}; there must be at least 2 species"
+        )
+    for species, count in counts[counts < MIN_ROWS].items():
+        message = f"{species} has {count} rows; each species must have at least {MIN_ROWS}"
+        raise InputError(f"{folder}: {message}")
+    names = [path.relative_to(folder).as_posix() for path in files]
+    return Training(table[MEASUREMENTS], table[LABEL], names)
 
 
-def read_attributes(folder: Path) -> dict[Path, list[list[float]]]:
+def read_attributes(folder: Path) -> dict[Path, pd.DataFrame]:
     """Returns the rows, in cm, of every file below `folder`, by the file's relative path.
 
     Raises:
-        InputError: A file has no rows or a bad one.
+        InputError: A file has no rows or a bad one, or there is nothing at all.
     """
-    return {
-        path.relative_to(folder): [
-            _measurements(where, fields)
-            for where, fields in _records(path, columns=len(MEASUREMENTS))
-        ]
-        for path in _files_below(folder)
-    }
+    files = _files_below(folder)
+    if not files and not any(folder.iterdir()):
+        raise InputError(f"{folder}: holds no file")
+    return {path.relative_to(folder): _read(path, MEASUREMENTS) for path in files}
 
 
 def write_files(folder: Path, contents: dict[Path, bytes]) -> None:
@@ -104,46 +107,77 @@ def one_line(error: Exception) -> str:
 
 
 def _files_below(folder: Path) -> list[Path]:
+    """Returns the files, sorted, except hidden ones such as `.DS_Store`."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    if not files:
-        raise InputError(f"{folder}: holds no file")
-    return files
+    return [path for path in files if not re.search(r"(^|/)\.", str(path.relative_to(folder)))]
 
 
-def _records(path: Path, columns: int) -> Iterator[tuple[str, list[str]]]:
-    """Yields each row's place (`file:line`) and fields; empty lines may only come last."""
+def _read(path: Path, columns: list[str]) -> pd.DataFrame:
+    """Returns a file's rows: numbers for the measurements, text for the species."""
+    fields = _fields(path, columns)
+    texts = fields[MEASUREMENTS]
+    is_number = texts.apply(lambda column: column.str.fullmatch(_NUMBER))
+    numbers = texts.where(is_number).astype(float)
+    wrong = ~np.isfinite(numbers)
+    if wrong.to_numpy().any():
+        line, name = wrong.stack().idxmax()
+        raise InputError(f"{path}:{line}: {_no_number(name, texts.at[line, name])}")
+    if LABEL in columns:
+        unknown = ~fields[LABEL].isin(SPECIES)
+        if unknown.any():
+            line = unknown.idxmax()
+            raise InputError(f"{path}:{line}: {_no_species(fields.at[line, LABEL])}")
+        numbers[LABEL] = fields[LABEL]
+    return numbers
+
+
+def _fields(path: Path, columns: list[str]) -> pd.DataFrame:
+    """Returns the text of every field, by line number; empty lines may only come last."""
     try:
         # A byte order mark and \r\n are what spreadsheets on Windows write.
-        lines = path.read_text(encoding="utf-8-sig").rstrip().split("\n")
+        text = path.read_text(encoding="utf-8-sig").rstrip()
     except UnicodeDecodeError:
         raise InputError(f"{path}: is not UTF-8 text") from None
-    if lines == [""]:
+    if not text:
         raise InputError(f"{path}: is empty")
-    for number, line in enumerate(lines, start=1):
-        where = f"{path}:{number}"
-        if not line.strip():
-            raise InputError(f"{where}: empty line between rows")
-        fields = [field.strip() for field in line.split(",")]
-        if number == 1 and not any(map(_NUMBER.fullmatch, fields)):
-            raise InputError(f"{where}: is no row of numbers; files must have no header line")
-        if len(fields) != columns:
-            raise InputError(f"{where}: {len(fields)} columns; there must be {columns}")
-        yield where, fields
+    lines = pd.Series(text.split("\n"))
+    lines.index += 1
+    fields = lines.str.split(",")
+    wrong = fields.str.len() != len(columns)
+    wrong[1] |= not _has_number(lines[1])
+    if wrong.any():
+        line = wrong.idxmax()
+        raise InputError(f"{path}:{line}: {_no_row(lines[line], line, len(columns))}")
+    table = pd.DataFrame(fields.tolist(), index=lines.index, columns=columns)
+    return table.apply(lambda column: column.str.strip())
 
 
-def _measurements(where: str, fields: list[str]) -> list[float]:
-    values = []
-    for name, field in zip(MEASUREMENTS, fields, strict=False):
-        value = float(field) if _NUMBER.fullmatch(field) else float("nan")
-        if not abs(value) < float("inf"):
-            raise InputError(f"{where}: {name} must be a number, not '{field}'")
-        values.append(value)
-    return values
+def _has_number(line: str) -> bool:
+    return any(_NUMBER.fullmatch(field.strip().strip(_QUOTES)) for field in line.split(","))
 
 
-def _species(where: str, field: str) -> str:
-    if field not in SPECIES:
-        raise InputError(f"{where}: species must be one of {', '.join(SPECIES)}, not '{field}'")
-    return field
+def _no_row(line: str, number: int, columns: int) -> str:
+    """Says why a line isn't a row."""
+    if not line.strip():
+        return "empty line between rows"
+    if ";" in line:
+        decimals = " and decimals by points" if "," in line else ""
+        return f"columns must be separated by commas{decimals}, as in 5.1,3.5,1.4,0.2"
+    if number == 1 and not _has_number(line):
+        return "is not a row of numbers; files must have no header line"
+    found = line.count(",") + 1
+    hint = "; decimals must have a point, not a comma" if found == columns + 4 else ""
+    return f"{found} columns; there must be {columns}{hint}"
+
+
+def _no_number(name: str, text: str) -> str:
+    is_quoted = text.strip(_QUOTES) != text and _NUMBER.fullmatch(text.strip(_QUOTES))
+    quoted = " without quotes" if is_quoted else ""
+    return f"{name} must be a number{quoted}, not '{text}'"
+
+
+def _no_species(text: str) -> str:
+    quoted = " without quotes" if text.strip(_QUOTES) in SPECIES else ""
+    return f"species must be one of {', '.join(SPECIES)}{quoted}, not '{text}'"

@@ -30,7 +30,7 @@ load_model <- function(folder) {
     loadNamespace("MASS")
     \(x) predict(model, x)$class
   } else {
-    refuse(path, sprintf("is a %s, no model of iris species", class(model)[1]))
+    refuse(path, sprintf("is a %s, not an iris model", class(model)[1]))
   }
 }
 

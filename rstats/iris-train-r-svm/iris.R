@@ -1,18 +1,18 @@
-# What the R stages share: rows in, files out, errors in one line.
+# Code that the R stages share: rows in, files out, errors in one line.
 #
 # Each R stage folder has a copy, since an image is built from its stage's
-# folder alone; a test keeps the copies equal.
+# folder alone; `make copies` writes them.
 
 measurements <- c("sepal length", "sepal width", "petal length", "petal width")
 species_names <- c("Iris-setosa", "Iris-versicolor", "Iris-virginica")
 model_file <- "model.rda"
-# So that every species has two rows left to be fitted when cross-validation
-# holds one out.
+# Leaves each species two rows to fit when cross-validation holds one out.
 min_rows <- 3
 
-# What every language of the workshop takes for a number; as.numeric() takes
-# "0x1F" and "NaN" too.
+# A number in every language of the workshop; as.numeric() also accepts "0x1F"
+# and "NaN".
 number_pattern <- "^[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]+)?$"
+quotes <- "^[\"']+|[\"']+$"
 
 #' Read the command line
 #'
@@ -38,7 +38,7 @@ parse_arguments <- function(description, folders) {
 
 #' Run a stage and end the program
 #'
-#' The exit code is 1 after an error, which is told in one line.
+#' The exit code is 1 after an error, which is reported in one line.
 #'
 #' @param stage A function without arguments.
 run <- function(stage) {
@@ -62,6 +62,9 @@ run <- function(stage) {
 #'   measurement, in cm; `species`, a factor; `files`, their names.
 read_training <- function(folder) {
   files <- files_below(folder)
+  if (!length(files)) {
+    refuse(folder, "holds no file")
+  }
   fields <- lapply(file.path(folder, files), read_labelled)
   x <- do.call(rbind, lapply(fields, `[[`, "x"))
   labels <- unlist(lapply(fields, `[[`, "labels"))
@@ -87,6 +90,9 @@ read_training <- function(folder) {
 #'   relative to the folder.
 read_attributes <- function(folder) {
   files <- files_below(folder)
+  if (!length(list.files(folder, all.files = TRUE, no.. = TRUE))) {
+    refuse(folder, "holds no file")
+  }
   paths <- file.path(folder, files)
   columns <- length(measurements)
   paths |>
@@ -140,14 +146,13 @@ script_name <- function() {
   basename(sub(pattern, "", grep(pattern, arguments, value = TRUE)[1]))
 }
 
+# The files below a folder, except hidden ones such as `.DS_Store`.
 files_below <- function(folder) {
   if (!dir.exists(folder)) {
     refuse(folder, "no such folder")
   }
-  files <- list.files(folder, all.files = TRUE, recursive = TRUE)
-  if (!length(files)) {
-    refuse(folder, "holds no file")
-  }
+  files <- list.files(folder, recursive = TRUE)
+  files <- files[!grepl("(^|/)[.]", files)]
   # The radix method sorts by bytes, whatever the locale.
   sort(files, method = "radix")
 }
@@ -159,9 +164,12 @@ read_labelled <- function(path) {
   labels <- fields[, columns]
   unknown <- which(!labels %in% species_names)
   if (length(unknown)) {
+    label <- labels[unknown[1]]
     expected <- toString(species_names)
-    why <- sprintf("not '%s'", labels[unknown[1]])
-    why <- sprintf("species must be one of %s, %s", expected, why)
+    if (gsub(quotes, "", label) %in% species_names) {
+      expected <- paste(expected, "without quotes")
+    }
+    why <- sprintf("species must be one of %s, not '%s'", expected, label)
     refuse(paste0(path, ":", unknown[1]), why)
   }
   list(x = x, labels = labels)
@@ -170,25 +178,42 @@ read_labelled <- function(path) {
 # A matrix of strings; empty lines may only come last.
 read_fields <- function(path, columns) {
   lines <- read_lines(path)
-  empty <- which(!nzchar(trimws(lines)))
-  if (length(empty)) {
-    refuse(paste0(path, ":", empty[1]), "empty line between rows")
-  }
-  # The comma that is put last keeps strsplit() from dropping an empty field.
+  # The added last comma keeps strsplit() from dropping an empty field.
   fields <- paste0(lines, ",") |>
     strsplit(",", fixed = TRUE) |>
     lapply(trimws)
-  if (!any(grepl(number_pattern, fields[[1]]))) {
-    why <- "is no row of numbers; files must have no header line"
-    refuse(paste0(path, ":1"), why)
-  }
-  wrong <- which(lengths(fields) != columns)
-  if (length(wrong)) {
-    has <- length(fields[[wrong[1]]])
-    why <- sprintf("%d columns; there must be %d", has, columns)
-    refuse(paste0(path, ":", wrong[1]), why)
+  wrong <- lengths(fields) != columns
+  wrong[1] <- wrong[1] || !has_number(fields[[1]])
+  if (any(wrong)) {
+    first <- which(wrong)[1]
+    why <- no_row(lines[first], fields[[first]], first, columns)
+    refuse(paste0(path, ":", first), why)
   }
   do.call(rbind, fields)
+}
+
+has_number <- function(fields) {
+  any(grepl(number_pattern, gsub(quotes, "", fields)))
+}
+
+# Why a line isn't a row.
+no_row <- function(line, fields, number, columns) {
+  if (!nzchar(trimws(line))) {
+    return("empty line between rows")
+  }
+  if (grepl(";", line, fixed = TRUE)) {
+    decimals <- if (length(fields) > 1) " and decimals by points" else ""
+    example <- ", as in 5.1,3.5,1.4,0.2"
+    return(paste0("columns must be separated by commas", decimals, example))
+  }
+  if (number == 1 && !has_number(fields)) {
+    return("is not a row of numbers; files must have no header line")
+  }
+  why <- sprintf("%d columns; there must be %d", length(fields), columns)
+  if (length(fields) == columns + 4) {
+    why <- paste0(why, "; decimals must have a point, not a comma")
+  }
+  why
 }
 
 read_lines <- function(path) {
@@ -218,7 +243,13 @@ read_measurements <- function(fields, path) {
     first <- bad[order(bad[, "row"], bad[, "col"])[1], ]
     name <- measurements[first[["col"]]]
     field <- fields[first[["row"]], first[["col"]]]
-    why <- sprintf("%s must be a number, not '%s'", name, field)
+    bare <- gsub(quotes, "", field)
+    quoted <- if (bare != field && grepl(number_pattern, bare)) {
+      " without quotes"
+    } else {
+      ""
+    }
+    why <- sprintf("%s must be a number%s, not '%s'", name, quoted, field)
     refuse(paste0(path, ":", first[["row"]]), why)
   }
   colnames(x) <- sub(" ", "_", measurements)

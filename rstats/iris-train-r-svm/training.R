@@ -1,9 +1,9 @@
 # Fits a model to iris, checks it by cross-validation, writes the model and its
 # summary.
 #
-# The R trainers differ in their model alone. Each has a copy of this file,
-# since an image is built from its stage's folder alone; a test keeps the copies
-# equal.
+# The R trainers differ only in their model. Each has a copy of this file,
+# since an image is built from its stage's folder alone; `make copies` writes
+# them.
 
 max_folds <- 10
 
@@ -20,7 +20,7 @@ train_main <- function(title, package, fit, tell) {
     paste0("Fits ", title, " to iris flowers."),
     c(
       training = "folder of rows to learn from",
-      out = "folder for model.rda and model.txt"
+      out = "folder for model.rda, model.txt and metrics.json"
     )
   )
   run(function() {
@@ -37,9 +37,11 @@ train_main <- function(title, package, fit, tell) {
     )
     model <- fitted$model
     summary <- summarize(title, package, data, folds, fitted$told)
+    metrics <- measure(table(data$species, fitted$told))
     write_files(arguments$out, list(
       model.rda = \(path) save(model, file = path),
-      model.txt = \(path) writeLines(summary, path)
+      model.txt = \(path) writeLines(summary, path),
+      metrics.json = \(path) writeLines(metrics, path)
     ))
   })
 }
@@ -97,4 +99,30 @@ summarize <- function(title, package, data, folds, told) {
       "Versions: R %s, %s %s", getRversion(), package, packageVersion(package)
     )
   )
+}
+
+#' The lines of `metrics.json`: names and numbers, the same in each language
+#'
+#' @param matrix Counts, a row for each true species, a column for each told
+#'   one.
+measure <- function(matrix) {
+  right <- diag(matrix)
+  species <- rownames(matrix)
+  figures <- c(
+    accuracy = sprintf("%.4f", sum(right) / sum(matrix)),
+    rows = sprintf("%d", sum(matrix))
+  )
+  for (name in species) {
+    told <- max(sum(matrix[, name]), 1)
+    figures[paste("precision of", name)] <- sprintf("%.4f", right[name] / told)
+    recall <- right[name] / sum(matrix[name, ])
+    figures[paste("recall of", name)] <- sprintf("%.4f", recall)
+  }
+  for (name in species) {
+    figures[paste(name, "told as", species)] <- sprintf(
+      "%d", matrix[name, ]
+    )
+  }
+  lines <- sprintf("  \"%s\": %s", names(figures), figures)
+  c("{", paste0(lines, c(rep(",", length(lines) - 1), "")), "}")
 }
