@@ -33,7 +33,7 @@ def test_a_published_client_asks_for_datums(client: str, daemon: Daemon, tmp_pat
         daemon.pachctl("put", "file", f"data@master:/{name}", "-f", "-", stdin=name)
     daemon.pachctl("create", "pipeline", "-f", "-", stdin=json.dumps(spec))
     daemon.pachctl("wait", "commit", "copy@master")
-    log = daemon.pachctl("logs", "-p", "copy")
+    log = daemon.pachctl("logs", "-p", "copy", "--worker")
     (job,) = json.loads(f"[{daemon.pachctl('list', 'job', '-p', 'copy', '--raw')}]")
     assert (job["state"], job["data_processed"], job["data_recovered"]) == (
         "JOB_SUCCESS",
@@ -43,4 +43,4 @@ def test_a_published_client_asks_for_datums(client: str, daemon: Daemon, tmp_pat
     listed = daemon.pachctl("glob", "file", "copy@master:/*").splitlines()
     assert [line.split()[-1] for line in listed[1:]] == ["/1", "/2", "/z"]
     assert starts.read_text() == "started\n" * 3  # at first, and after each of two failures
-    assert log.count("ValueError('bad file')") == 2
+    assert log.count("datum failed: ValueError('bad file')") == 2

@@ -25,7 +25,6 @@ _TIMEOUT_S = 900
 
 _INTERNET = "the server fetches a page from the internet"
 _FIXED_PORT = "dials localhost:30650, whoever answers there"
-_NO_IMAGE = "its pipeline names no image, and pachlocal asks for one"
 _CHUNKS = "the client reads chunks from an object store next to the server"
 
 
@@ -54,7 +53,6 @@ SUITES = [
             "test_pfs.py::test_put_file_url": _INTERNET,
             "test_pfs.py::test_put_file_empty": _INTERNET,
             "test_pfs.py::test_put_file_atomic": _INTERNET,
-            "test_spout.py::test_spout_commit": _NO_IMAGE,
         },
     ),
     Suite(
@@ -71,13 +69,13 @@ SUITES = [
 
 @pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.client)
 def test_a_clients_own_suite_passes(
-    suite: Suite, new_daemon: Callable[[], Daemon], tmp_path: Path
+    suite: Suite, new_daemon: Callable[..., Daemon], tmp_path: Path
 ) -> None:
     tests = _sources(suite)
     python = python_of(f"{suite.client}-suite", _FOLDER / suite.client / "suite.txt")
     # A copy: beside the tests lies the client's code, and it is the published one that is tested.
     shutil.copytree(tests, tmp_path / "tests")
-    daemon = new_daemon()
+    daemon = new_daemon("store", "--env", "BASH_ENV")
     # Some of the tests' pipelines import the client, which their image would hold.
     profile = tmp_path / "profile"
     profile.write_text(f"PATH={shlex.quote(str(python.parent))}:$PATH\n")

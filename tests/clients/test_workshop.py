@@ -13,6 +13,7 @@ _FOLDER = Path(__file__).parent
 _TIMEOUT_S = 300
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("client", ["python-pachyderm", "pachyderm-sdk"])
 def test_a_published_client_goes_through_the_workshop(client: str, daemon: Daemon) -> None:
     python = python_of(client, _FOLDER / client / "requirements.txt")

@@ -346,7 +346,7 @@ def _datums(root: Path) -> tuple[set[Run], set[tuple[str, str]]]:
             done = connection.execute(
                 "SELECT p.name, j.commit_set, hex(d.id) FROM datums d"
                 " JOIN jobs j ON j.id = d.job_id JOIN pipelines p ON p.id = j.pipeline_id"
-                " WHERE d.state NOT IN (0, 3)"
+                " WHERE d.state NOT IN (0, 3, 4)"  # neither waiting nor skipped
             ).fetchall()
             unfinished = connection.execute(
                 "SELECT p.name, j.commit_set FROM jobs j JOIN pipelines p ON p.id = j.pipeline_id"

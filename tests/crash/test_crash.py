@@ -15,7 +15,7 @@ import grpc
 import pytest
 from walkthrough.machine import Daemon
 
-from crash.load import Load, create_repo
+from crash.load import Load
 from pachlocal.proto import pfs_pb2, pfs_pb2_grpc
 
 pytestmark = pytest.mark.slow
@@ -39,7 +39,7 @@ def test_nothing_acknowledged_is_lost_when_the_daemon_is_killed(
         with grpc.insecure_channel(daemon.address, _OPTIONS) as channel:
             pfs = pfs_pb2_grpc.APIStub(channel)
             if round_ == 0:
-                create_repo(pfs)
+                load.create(pfs)
             load.check(pfs)
             killer = threading.Timer(moments.uniform(0, _LONGEST_S), daemon.stop, [signal.SIGKILL])
             killer.start()

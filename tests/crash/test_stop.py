@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import grpc
@@ -136,10 +137,12 @@ def _await_jobs(pps: pps_pb2_grpc.APIStub) -> None:
 
 
 def _descriptors(pid: int) -> list[str]:
+    """Returns what is open, but for the database: how many read it at once is a matter of chance.
+
+    There is a bound to what is kept of that (pachlocal.storage.readers).
+    """
     found: list[str] = []
     for link in Path(f"/proc/{pid}/fd").iterdir():
-        try:
+        with suppress(FileNotFoundError):  # closed since it was listed
             found.append(str(link.readlink()))
-        except FileNotFoundError:  # closed since it was listed
-            continue
-    return sorted(found)
+    return sorted(name for name in found if "/pach.db" not in name)

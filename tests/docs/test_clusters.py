@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pachlocal.cli.pachctl import config
+from pachlocal.cli.pachctl.client import config
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "clusters.md").read_text()

@@ -1,24 +1,37 @@
 import os
+import re
 from pathlib import Path
 
 import pytest
 
-from tests.docs.rerun.normal import Normal, promised
+from tests.docs.rerun.normal import normal, promised
 from tests.docs.rerun.page import Block, blocks, rewritten
 from tests.docs.rerun.run import rerun
 from tests.docs.rerun.shell import BlockError, Shell
-from tests.walkthrough.machine import ROOT
+from tests.walkthrough.machine import ROOT, second_language
 
 pytestmark = pytest.mark.slow
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "exercises").glob("*.md"))]
+EXERCISES = sorted((ROOT / "docs" / "exercises").glob("[0-9]-*.md"))
+PAGES = [ROOT / "README.md", *EXERCISES]
 
 
-@pytest.mark.parametrize(
-    "page", [page for page in PAGES if blocks(page.read_text())], ids=lambda page: page.name
-)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_a_page_shows_what_its_commands_print(page: Path):
+    if page.name == "README.md" and not second_language():
+        pytest.skip("its step 12 is in R, which is not installed with MASS and e1071")
     assert promised(page.read_text()) == promised(rerun(page)), "run: make readme"
+
+
+@pytest.mark.skipif(not second_language(), reason="R is not installed with MASS and e1071")
+@pytest.mark.parametrize("page", EXERCISES, ids=lambda page: page.name)
+def test_an_exercise_works_in_r(page: Path, tmp_path: Path):
+    text = page.read_text()
+    assert text.count("\nCODE=python\n") == 1
+    copy = tmp_path / page.name
+    copy.write_text(text.replace("\nCODE=python\n", "\nCODE=rstats\n"))
+    done = rerun(copy)
+    assert re.search(r" [1-9] \+ \d / \d .* success$", done, re.MULTILINE)
 
 
 @pytest.fixture
@@ -54,16 +67,21 @@ def test_what_is_marked_is_not_run():
     assert blocks("<!-- not run -->\n```sh\nmake\n```\n") == []
 
 
-def test_equal_ids_stay_equal_and_others_differ():
-    one, two = "0" * 32, "1" * 32
-    first, second, third = Normal({})(f"{one} {two} {one}\n").split()
-    assert first == third != second
-    assert first not in (one, two)
-    assert len(first) == 32
+def page_of(output: str) -> str:
+    return f"```sh\nrun\n```\n\n```text\n{output}```\n"
 
 
-def test_times_in_a_table_get_one_width():
-    normal = Normal({})
-    short = normal("NAME CREATED      SIZE \nrepo 1 minute ago 0B   \n")
-    long = normal("NAME CREATED                SIZE \nrepo Less than a second ago 0B   \n")
-    assert short == long == "NAME CREATED       SIZE\nrepo 5 seconds ago 0B\n"
+def test_ids_may_be_others_when_the_same_ones_are_equal():
+    one, two, three, four = (digit * 32 for digit in "0123")
+    page = normal(page_of(f"{one} {two} {one}\n"))
+    assert page == normal(page_of(f"{three} {four} {three}\n"))
+    assert page != normal(page_of(f"{three} {four} {four}\n"))
+
+
+def test_times_and_the_width_of_their_columns_may_be_others():
+    short = "NAME CREATED      SIZE \nrepo 1 minute ago 0B   \n"
+    long = "NAME CREATED                SIZE \nrepo Less than a second ago 0B   \n"
+    other = "NAME CREATED      SIZE \nrepo 1 minute ago 1B   \n"
+    for before in ("", "two tables\n", "DONE nothing\n\n"):
+        pages = [normal(page_of(f"{before}{table}\nend\n")) for table in (short, long, other)]
+        assert pages[0] == pages[1] != pages[2]

@@ -31,7 +31,7 @@ TRAINING = [
     Case(
         "header line",
         {"a.csv": b"sepal_length,sepal_width,petal_length,petal_width,species\n" + SIX_ROWS},
-        "{folder}/a.csv:1: is no row of numbers; files must have no header line",
+        "{folder}/a.csv:1: is not a row of numbers; files must have no header line",
     ),
     Case(
         "too few columns",
@@ -75,6 +75,32 @@ TRAINING = [
         "{folder}/a.csv:7: empty line between rows",
     ),
     Case(
+        "a quoted number",
+        {"a.csv": SIX_ROWS + b'5.1,"3.5",1.4,0.2,Iris-setosa\n'},
+        "{folder}/a.csv:7: sepal width must be a number without quotes, not '\"3.5\"'",
+    ),
+    Case(
+        "a quoted species",
+        {"a.csv": SIX_ROWS + ROW + b',"Iris-setosa"\n'},
+        "{folder}/a.csv:7: species must be one of"
+        " Iris-setosa, Iris-versicolor, Iris-virginica without quotes, not '\"Iris-setosa\"'",
+    ),
+    Case(
+        "a semicolon",
+        {"a.csv": SIX_ROWS + b"5.1;3.5;1.4;0.2;Iris-setosa\n"},
+        "{folder}/a.csv:7: columns must be separated by commas, as in 5.1,3.5,1.4,0.2",
+    ),
+    Case(
+        "a decimal comma",
+        {"a.csv": SIX_ROWS + b"5,1,3,5,1,4,0,2,Iris-setosa\n"},
+        "{folder}/a.csv:7: 9 columns; there must be 5; decimals must have a point, not a comma",
+    ),
+    Case(
+        "nothing but hidden files",
+        {".DS_Store": b"\0\0\0\1Bud1", ".cache/1.csv": SIX_ROWS},
+        "{folder}: holds no file",
+    ),
+    Case(
         "one species",
         {"a.csv": (ROW + b",Iris-setosa\n") * 10},
         "{folder}: all rows are Iris-setosa; there must be at least 2 species",
@@ -87,7 +113,7 @@ TRAINING = [
     Case(
         "one bad file of several",
         {"a.csv": SIX_ROWS, "more/b.csv": b"x\n"},
-        "{folder}/more/b.csv:1: is no row of numbers; files must have no header line",
+        "{folder}/more/b.csv:1: is not a row of numbers; files must have no header line",
     ),
 ]
 
@@ -98,7 +124,7 @@ ATTRIBUTES = [
     Case(
         "header line",
         {"1.csv": b"a,b,c,d\n" + ROW + b"\n"},
-        "{folder}/1.csv:1: is no row of numbers; files must have no header line",
+        "{folder}/1.csv:1: is not a row of numbers; files must have no header line",
     ),
     Case(
         "labelled rows",
@@ -112,7 +138,28 @@ ATTRIBUTES = [
     ),
     Case(
         "one bad file of several",
-        {"1.csv": ROW + b"\n", "2.csv": b"5.1;3.5;1.4;0.2\n"},
-        "{folder}/2.csv:1: is no row of numbers; files must have no header line",
+        {"1.csv": ROW + b"\n", "2.csv": b"long,short,long,short\n"},
+        "{folder}/2.csv:1: is not a row of numbers; files must have no header line",
+    ),
+    Case(
+        "a semicolon",
+        {"1.csv": b"5.1;3.5;1.4;0.2\n"},
+        "{folder}/1.csv:1: columns must be separated by commas, as in 5.1,3.5,1.4,0.2",
+    ),
+    Case(
+        "semicolons and decimal commas",
+        {"1.csv": b"5,1;3,5;1,4;0,2\n"},
+        "{folder}/1.csv:1: columns must be separated by commas and decimals by points,"
+        " as in 5.1,3.5,1.4,0.2",
+    ),
+    Case(
+        "decimal commas",
+        {"1.csv": ROW + b"\n5,1,3,5,1,4,0,2\n"},
+        "{folder}/1.csv:2: 8 columns; there must be 4; decimals must have a point, not a comma",
+    ),
+    Case(
+        "quoted numbers",
+        {"1.csv": b'"5.1","3.5","1.4","0.2"\n'},
+        "{folder}/1.csv:1: sepal length must be a number without quotes, not '\"5.1\"'",
     ),
 ]

@@ -10,7 +10,11 @@ from pachlocal.runtime.stages import load_stages
 
 from .workshop import ROOT, STAGES
 
-SPECS = sorted(ROOT.glob("*_train.json")) + sorted(ROOT.glob("*_infer.json"))
+SPECS = [
+    *sorted(ROOT.glob("*_train.json")),
+    *sorted(ROOT.glob("*_infer.json")),
+    ROOT / "report.json",
+]
 
 
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
@@ -19,6 +23,7 @@ def test_spec_is_a_pipeline_and_its_stage_has_the_script(path):
     name, repos = {
         "train": ("model", ["training"]),
         "infer": ("inference", ["attributes", "model"]),
+        "report": ("report", ["model", "training", "attributes", "inference"]),
     }[path.stem.rpartition("_")[2]]
     inputs = spec.input.cross or [spec.input]
     assert spec.pipeline.name == name
@@ -26,9 +31,18 @@ def test_spec_is_a_pipeline_and_its_stage_has_the_script(path):
     assert spec.parallelism_spec.constant == 1
 
     folder = load_stages(ROOT / "compose.yaml", environ={})[spec.transform.image]
-    script = spec.transform.cmd[1]
-    assert script.startswith("/code/")
+    (script,) = (word for word in spec.transform.cmd if word.startswith("/code/"))
     assert (folder / script.removeprefix("/code/")).is_file()
+
+
+@pytest.mark.parametrize("language", ["python", "rstats", "julia"])
+def test_an_exercise_has_one_slip_in_the_workshop_s_spec(language):
+    right = (ROOT / f"{language}_train.json").read_text().splitlines()
+    for name in ("image", "glob"):
+        path = ROOT / "docs" / "exercises" / f"{language}_{name}.json"
+        pairs = zip(right, path.read_text().splitlines(), strict=True)
+        ((line, _),) = [pair for pair in pairs if pair[0] != pair[1]]
+        assert f'"{name}": ' in line
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=str)
@@ -48,9 +62,14 @@ def test_image_admits_all_that_it_copies(stage):
         assert files <= allowed
 
 
-def test_images_pin_what_the_tests_ran_with():
+def test_stages_pin_the_same_versions():
     pin = re.compile(r"^([\w-]+)==([\w.]+)(?: ;.*)? \\$", re.M)
-    tested = pin.findall((ROOT / "requirements" / "dev.txt").read_text())
-    images = pin.findall((ROOT / "python" / "iris-infer-python" / "requirements.txt").read_text())
-    assert "scikit-learn" in dict(images)
-    assert set(images) <= set(tested)
+    first, second = (
+        set(pin.findall((ROOT / "python" / stage / "requirements.txt").read_text()))
+        for stage in ("iris-infer-python", "iris-report")
+    )
+    assert "scikit-learn" in dict(first)
+    assert "matplotlib" in dict(second)
+    shared = {one for one in second if one[0] in dict(first)}
+    assert "pandas" in dict(shared)
+    assert shared <= first

@@ -1,5 +1,6 @@
 """One contract for the stages of every language; it knows folders and command lines only."""
 
+import json
 import os
 import re
 import shutil
@@ -19,25 +20,33 @@ EXPECTED = {
 }
 
 # The languages' stages share their code, and test_copies.py holds them to it: one trainer of
-# each language is enough to show what they do with bad input.
+# each language is enough to show what they do with bad input. The others wait for the slow run, as
+# do most kinds of bad input: each is a start of an interpreter.
 FIRST_TRAINERS = list({stage.language: stage for stage in reversed(TRAINERS)}.values())
+QUICK_CASES = ("missing folder", "not text", "header line")
 
 
 def each(stages: Iterable[Stage]) -> pytest.MarkDecorator:
     """Runs a test for each stage; skips those whose language is not installed here.
 
-    In CI (where CI is set) they fail, but for Julia, which is no Debian package.
+    In CI (where CI is set) they fail, except for Julia, which only an old Debian has.
     """
     params = []
     for stage in stages:
         skipped = stage.missing and (stage.language == "julia" or not os.environ.get("CI"))
         marks = [pytest.mark.skip(stage.missing)] if skipped else []
+        if stage in TRAINERS and stage not in FIRST_TRAINERS:
+            marks.append(pytest.mark.slow)
         params.append(pytest.param(stage, id=str(stage), marks=marks))
     return pytest.mark.parametrize("stage", params)
 
 
 def each_case(cases: Iterable[Case]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in cases])
+    params = []
+    for case in cases:
+        marks = [] if case.name in QUICK_CASES else [pytest.mark.slow]
+        params.append(pytest.param(case, id=case.name, marks=marks))
+    return pytest.mark.parametrize("case", params)
 
 
 def write(folder: Path, files: dict[str, bytes]) -> Path:
@@ -71,7 +80,7 @@ def assert_refused(stage: Stage, message: str | None = None, **folders: Path) ->
 @each(TRAINERS)
 def test_model_txt_tells_what_was_fitted_and_how_well(stage, trained):
     files = read(trained(stage))
-    assert sorted(files) == sorted([stage.model_file, "model.txt"])
+    assert sorted(files) == sorted([stage.model_file, "metrics.json", "model.txt"])
     lines = files["model.txt"].decode().splitlines()
     facts = dict(line.split(": ", 1) for line in lines if ": " in line)
 
@@ -93,6 +102,18 @@ def test_model_txt_tells_what_was_fitted_and_how_well(stage, trained):
     assert facts["Cross-validated accuracy"] == f"{right / 150:.4f} ({right} of 150)"
     assert right >= 140
 
+    metrics = json.loads(files["metrics.json"])
+    assert list(metrics)[:2] == ["accuracy", "rows"]
+    assert metrics.pop("rows") == 150
+    assert metrics.pop("accuracy") == round(right / 150, 4)
+    for at, name in enumerate(SPECIES):
+        told = [metrics.pop(f"{name} told as {other}") for other in SPECIES]
+        assert told == matrix[at]
+        assert metrics.pop(f"recall of {name}") == round(told[at] / 50, 4)
+        column = sum(row[at] for row in matrix)
+        assert metrics.pop(f"precision of {name}") == round(told[at] / column, 4)
+    assert metrics == {}
+
 
 @each(TRAINERS)
 def test_same_rows_give_the_same_bytes(stage, trained, tmp_path):
@@ -107,6 +128,7 @@ def test_same_rows_give_the_same_bytes(stage, trained, tmp_path):
 
     again, before = read(tmp_path / "out"), read(trained(stage))
     assert again[stage.model_file] == before[stage.model_file]
+    assert again["metrics.json"] == before["metrics.json"]
     assert again["model.txt"] == before["model.txt"].replace(b"iris.csv", b"B, a/z.txt")
 
 
@@ -131,6 +153,20 @@ def test_species_are_told(stage, trained, tmp_path):
     result = inferrer.run(model=trained(stage), attributes=attributes, out=tmp_path / "out")
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
     assert read(tmp_path / "out") == EXPECTED | {"more/2 (windows)": EXPECTED["2.csv"]}
+
+
+@each(INFERRERS)
+def test_hidden_files_and_empty_folders_are_skipped(stage, trained, tmp_path):
+    """As desktops leave them. A datum of such a file alone has nothing to answer: no fault."""
+    trainer = next(other for other in TRAINERS if other.language == stage.language)
+    hidden = {".DS_Store": b"\0\0\0\1Bud1", "more/.1.csv": b"x", ".cache/1.csv": b"x"}
+    model = trained(trainer)
+    for name, files in (("some", {"1.csv": b"5.9,3.0,5.1,1.8\n"}), ("none", {})):
+        attributes = write(tmp_path / name, files | hidden)
+        (attributes / "empty").mkdir()
+        result = stage.run(model=model, attributes=attributes, out=tmp_path / f"{name} out")
+        assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+        assert read(tmp_path / f"{name} out") == {key: EXPECTED[key] for key in files}
 
 
 @each_case(TRAINING)

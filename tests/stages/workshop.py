@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ class Stage(NamedTuple):
     """One image's code; `command` still holds the paths that a container sees."""
 
     language: str
-    kind: str  # "train" or "infer"
+    kind: str  # "train", "infer" or "report"
     folder: Path
     command: tuple[str, ...]
 
@@ -37,7 +38,9 @@ class Stage(NamedTuple):
     def missing(self) -> str | None:
         """What keeps the stage from running on this machine."""
         program = self.command[0]
-        return None if shutil.which(program) else f"{program} is not installed"
+        if not shutil.which(program):
+            return f"{program} is not installed"
+        return _missing_in_julia(self.folder) if program == "julia" else None
 
     def run(self, **folders: Path) -> subprocess.CompletedProcess[str]:
         """Runs the stage with folders of this machine for /pfs/training, /pfs/out and so on."""
@@ -49,8 +52,25 @@ class Stage(NamedTuple):
         command = [word for word in self.command if not word.startswith("/pfs/")]
         command = [word.replace("/code", str(self.folder)) for word in command]
         if command[0] == "python3":
-            command[0] = sys.executable
+            command[0] = python_of(self.folder)
         return subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=300)
+
+
+@cache
+def python_of(folder: Path) -> str:
+    """The interpreter that has what a Python stage asks for, made if it isn't there."""
+    command = [sys.executable, "-m", "pachlocal.environments", "make", str(folder)]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return f"{printed.strip().rpartition(': ')[2]}/bin/python3"
+
+
+@cache
+def _missing_in_julia(folder: Path) -> str | None:
+    """What Julia lacks for a stage."""
+    probe = 'exit(Base.find_package("JLD2") === nothing)'
+    command = ["julia", "--startup-file=no", f"--project={folder}", "-e", probe]
+    installed = subprocess.run(command, timeout=60).returncode == 0
+    return None if installed else f"Julia has no packages; {folder}/packages.jl installs them"
 
 
 def _stages() -> list[Stage]:
@@ -59,7 +79,8 @@ def _stages() -> list[Stage]:
     for service in yaml.safe_load((ROOT / "compose.yaml").read_text())["services"].values():
         repository, _, tag = service["image"].rpartition(":")
         kind, language = repository.rpartition("-")[2], tag.partition("-")[0]
-        spec = json.loads((ROOT / f"{language}_{kind}.json").read_text())
+        file = "report.json" if kind == "report" else f"{language}_{kind}.json"
+        spec = json.loads((ROOT / file).read_text())
         folder = ROOT / service["build"]["context"]
         stages.append(Stage(language, kind, folder, tuple(spec["transform"]["cmd"])))
     return stages

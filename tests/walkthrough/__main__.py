@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from .machine import Daemon
+from .machine import Daemon, second_language
 from .steps import STEPS
 from .walk import STOPPING, DifferenceError, Walk
 
@@ -30,7 +30,7 @@ def main() -> int:
 def _demo(folder: Path) -> int:
     started = time.monotonic()
     daemon = Daemon(folder / "store")
-    walk = Walk(daemon, folder)
+    walk = Walk(daemon, folder, other=second_language())
     place = ""
     try:
         for step in STEPS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,21 +22,54 @@ def environment(home: Path) -> dict[str, str]:
     settings = ("PACHD_ADDRESS", "PACHLOCAL_ROOT", "PACH_CONFIG", "PYTHONPATH")
     kept = {name: value for name, value in os.environ.items() if name not in settings}
     programs = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', os.defpath)}"
-    return {**kept, "PATH": programs, "PACH_CONFIG": str(home / "config.json")}
+    return {
+        **kept,
+        "PATH": programs,
+        "PACH_CONFIG": str(home / "config.json"),
+        "PACHLOCAL_NO_CONSOLE": "1",  # hundreds of daemons are started, and few need the page
+    }
+
+
+def workshop_copy(folder: Path) -> Path:
+    """Returns a new folder in which the workshop's specs can be edited; the rest is linked."""
+    folder.mkdir(parents=True)
+    for name in ("data", "docs", "python", "rstats", "julia"):
+        (folder / name).symlink_to(ROOT / name)
+    for file in (*ROOT.glob("*.json"), ROOT / "compose.yaml"):
+        shutil.copy(file, folder)
+    return folder
+
+
+def second_language() -> str:
+    """Returns the language, beside Python, whose stages can run here; empty if there is none."""
+    probe = 'quit(status = !all(sapply(c("MASS", "e1071"), requireNamespace, quietly = TRUE)))'
+    if shutil.which("Rscript") is None:
+        return ""
+    asked = subprocess.run(["Rscript", "-e", probe], capture_output=True, timeout=TIMEOUT_S)
+    return "" if asked.returncode else "rstats"
 
 
 class Daemon:
-    """A daemon that can be stopped, killed and started again; `end` leaves nothing running."""
+    """A daemon that can be stopped, killed and started again; `end` leaves nothing running.
 
-    def __init__(self, root: Path) -> None:
+    Attributes:
+        root: Where its store is.
+        env: What its clients' commands see.
+        place: The folder in which commands are typed.
+    """
+
+    def __init__(self, root: Path, *options: str, place: Path = ROOT) -> None:
         self.root = root
+        self.place = place
+        self._options = options
         self.env = environment(root)
         self._address = ANY_PORT
 
     @property
     def note(self) -> dict[str, Any]:
         """What the daemon says of itself."""
-        return json.loads((self.root / "daemon.json").read_text())
+        note: dict[str, Any] = json.loads((self.root / "daemon.json").read_text())
+        return note
 
     @property
     def log(self) -> str:
@@ -51,7 +85,7 @@ class Daemon:
         """Runs a command to its end, quietly."""
         return subprocess.run(
             command,
-            cwd=ROOT,
+            cwd=self.place,
             env=self.env,
             input=stdin,
             capture_output=True,
@@ -73,7 +107,7 @@ class Daemon:
 
     @property
     def up_arguments(self) -> tuple[str, ...]:
-        return ("up", "--root", str(self.root), "--address", self._address)
+        return ("up", "--root", str(self.root), "--address", self._address, *self._options)
 
     def started(self) -> None:
         """Takes note of where it answers."""

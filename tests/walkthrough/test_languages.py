@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
+from stages.workshop import STAGES
 
 from .machine import Daemon
-from .steps import expect_results, head
+from .steps import expect_report, expect_results, head, report
 from .walk import Walk
 
 pytestmark = pytest.mark.slow
 
-PROGRAMS = {"python": "python3", "rstats": "Rscript", "julia": "julia"}
+MISSING = {stage.language: stage.missing for stage in STAGES}
 OTHERS = [
     pytest.param(
         language,
-        marks=pytest.mark.skipif(
-            shutil.which(PROGRAMS[language]) is None, reason=f"{PROGRAMS[language]} is missing"
-        ),
+        marks=pytest.mark.skipif(MISSING[language] is not None, reason=str(MISSING[language])),
     )
     for language in ("rstats", "julia")
 ]
@@ -63,7 +61,10 @@ def swap(walk: Walk, language: str) -> None:
 @pytest.mark.parametrize("language", OTHERS)
 def test_a_language_is_changed_for_another_and_back(walk: Walk, language: str) -> None:
     swap(walk, language)
+    report(walk)  # of a model in that language, and of one in Python before it
     swap(walk, "python")
+    walk.quiet("wait commit report@master")
+    expect_report(walk)
 
 
 def test_ten_workers_share_two_hundred_files_and_go_with_their_pipeline(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from .leftovers import processes_of
-from .machine import Daemon
+from .machine import Daemon, second_language
 from .steps import STEPS, Step
 from .walk import Walk
 
@@ -32,7 +32,7 @@ class InterruptedWalk(Walk):
 @pytest.fixture(scope="module")
 def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InterruptedWalk]:
     folder = tmp_path_factory.mktemp("walk")
-    walk = InterruptedWalk(Daemon(folder / "store"), folder)
+    walk = InterruptedWalk(Daemon(folder / "store"), folder, other=second_language())
     yield walk
     walk.daemon.end()
     assert not processes_of(folder)

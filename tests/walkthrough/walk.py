@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from .machine import ROOT, TIMEOUT_S, Daemon
+from .machine import TIMEOUT_S, Daemon, workshop_copy
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _TICK_S = 2.0
@@ -28,14 +28,19 @@ class Walk:
 
     Attributes:
         daemon: Whom the commands talk to.
-        folder: Where edited copies of the workshop's files go.
+        folder: Where files that the steps make go; the workshop's are in `iris` there.
+        other: The language that the walk changes to for a while; empty if it doesn't.
         svm: The commit of the first model.
         svm_files: That model's files.
     """
 
-    def __init__(self, daemon: Daemon, folder: Path, out: TextIO | None = None) -> None:
+    def __init__(
+        self, daemon: Daemon, folder: Path, *, other: str = "", out: TextIO | None = None
+    ) -> None:
         self.daemon = daemon
+        self.daemon.place = workshop_copy(folder / "iris")
         self.folder = folder
+        self.other = other
         self.svm = ""
         self.svm_files: dict[str, bytes] = {}
         self._out = out or sys.stdout
@@ -81,7 +86,10 @@ class Walk:
     def quiet(self, command: str) -> bytes:
         """Returns what a pachctl command prints, without showing it."""
         result = subprocess.run(
-            ["pachctl", *command.split()], cwd=ROOT, env=self.daemon.env, capture_output=True
+            ["pachctl", *command.split()],
+            cwd=self.daemon.place,
+            env=self.daemon.env,
+            capture_output=True,
         )
         if result.returncode:
             raise DifferenceError(f"`pachctl {command}` fails: {result.stderr.decode().strip()}")
@@ -96,7 +104,7 @@ class Walk:
     def _read(self, command: str) -> tuple[str, int]:
         process = subprocess.Popen(
             ["sh", "-c", command],
-            cwd=ROOT,
+            cwd=self.daemon.place,
             env=self.daemon.env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

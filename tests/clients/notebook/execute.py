@@ -8,6 +8,8 @@ from nbclient import NotebookClient
 
 notebook, output = map(Path, sys.argv[1:])
 content = nbformat.read(notebook, as_version=4)
+metadata = content.metadata.copy()
 resources = {"metadata": {"path": str(notebook.parent)}}
-NotebookClient(content, timeout=120, resources=resources).execute()
+NotebookClient(content, timeout=120, resources=resources, record_timing=False).execute()
+content.metadata = metadata  # without the version of Python
 nbformat.write(content, output)

@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from .normal import normal
 from .run import rerun
 from .shell import BlockError
 
@@ -19,8 +20,9 @@ def main() -> int:
         except BlockError as error:
             print(f"{page}: {error}", file=sys.stderr)
             return 1
-        changed = text != page.read_text()
-        page.write_text(text)
+        changed = normal(text) != normal(page.read_text())
+        if changed:
+            page.write_text(text)
         print(f"{page}: {'rewritten' if changed else 'current'}")
     return 0
 

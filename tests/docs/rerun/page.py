@@ -1,6 +1,7 @@
 """A Markdown page as prose, commands (```sh) and what they print (```text, right below).
 
-Above commands, `<!-- not run -->` leaves them alone; `<!-- exit code 1 -->` says how they end.
+Above commands, `<!-- not run -->` leaves them alone, `<!-- exit code 1 -->` says how they end, and
+`<!-- new store -->` runs them on a store that nothing else of the page sees.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 _BLOCK = re.compile(
-    r"(?P<head>(?:<!-- (?:(?P<idle>not run)|exit code (?P<code>\d+)) -->\n+)?```sh\n)"
+    r"(?P<head>(?:<!-- (?:(?P<idle>not run)|(?P<alone>new store)|exit code (?P<code>\d+)) -->\n+)?"
+    r"```sh\n)"
     r"(?P<commands>.*?)^```\n"
     r"(?:\n```text\n(?P<output>.*?)^```\n)?",
     re.DOTALL | re.MULTILINE,
@@ -25,12 +27,14 @@ class Block(NamedTuple):
         commands: Lines of shell.
         code: The exit code that the last one must have.
         output: What the page says that they print.
+        alone: They have a store of their own.
     """
 
     line: int
     commands: str
     code: int
     output: str
+    alone: bool = False
 
 
 def blocks(text: str) -> list[Block]:
@@ -58,4 +62,10 @@ def rewritten(text: str, run: Callable[[Block], str]) -> str:
 
 def _block(text: str, match: re.Match[str]) -> Block:
     line = text.count("\n", 0, match.start("commands")) + 1
-    return Block(line, match["commands"], int(match["code"] or 0), match["output"] or "")
+    return Block(
+        line,
+        match["commands"],
+        int(match["code"] or 0),
+        match["output"] or "",
+        bool(match["alone"]),
+    )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from tests.walkthrough.machine import ANY_PORT, ROOT, Daemon
+from tests.walkthrough.machine import ANY_PORT, ROOT, Daemon, workshop_copy
 
-from .normal import Normal
+from .normal import shown
 from .page import Block, blocks, rewritten
 from .shell import Shell
 
@@ -19,11 +21,29 @@ def rerun(page: Path) -> str:
     Raises:
         BlockError: A command does not end as the page says.
     """
+    text = page.read_text()
+    with _store(up=not any("pachlocal up" in block.commands for block in blocks(text))) as run:
+
+        def run_where_it_belongs(block: Block) -> str:
+            if not block.alone:
+                return run(block)
+            with _store(up=True) as run_alone:
+                return run_alone(block)
+
+        return rewritten(text, run_where_it_belongs)
+
+
+@contextmanager
+def _store(*, up: bool) -> Iterator[Callable[[Block], str]]:
+    """Gives what runs blocks in one shell, on a store that ends with it.
+
+    Args:
+        up: The daemon runs already; else the commands start it.
+    """
     with tempfile.TemporaryDirectory(prefix="pachlocal-page-") as name:
         folder = Path(name).resolve()
-        text = page.read_text()
-        daemon = Daemon(folder / "store")
-        if not any("pachlocal up" in block.commands for block in blocks(text)):
+        daemon = Daemon(folder / "store", place=workshop_copy(folder / "iris"))
+        if up:
             daemon.start()
         env = {
             **daemon.env,
@@ -31,18 +51,22 @@ def rerun(page: Path) -> str:
             "PACHLOCAL_ADDRESS": ANY_PORT,
             "TMPDIR": str(folder),
         }
-        normal = Normal({str(daemon.root): "~/.local/share/pachlocal", str(ROOT): "~/iris"})
+        del env["PACHLOCAL_NO_CONSOLE"]  # a page shows what its reader sees
+        places = {
+            str(daemon.root): "~/.local/share/pachlocal",
+            **dict.fromkeys((str(daemon.place), str(ROOT)), "~/iris"),
+        }
+        note = daemon.root / "daemon.json"
         try:
-            with Shell(ROOT, env) as shell:
+            with Shell(daemon.place, env) as shell:
 
                 def run(block: Block) -> str:
                     output = shell.run(block)
-                    note = daemon.root / "daemon.json"
                     if note.exists():  # the page's reader has the usual port
                         address = json.loads(note.read_text())["address"]
                         shell.run(Block(0, f"export PACHD_ADDRESS={address}", 0, ""))
-                    return normal(output)
+                    return shown(output, places)
 
-                return rewritten(text, run)
+                yield run
         finally:
             daemon.end()

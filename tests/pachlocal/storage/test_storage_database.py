@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, suppress
 from importlib import resources
 from pathlib import Path
 
 import pytest
 
 from pachlocal.errors import DamagedStoreError
+from pachlocal.storage.change_notifier import ChangeNotifier
 from pachlocal.storage.database import Database
-from pachlocal.storage.news import News
+
+TIMEOUT_S = 20
 
 
 class DeliberateError(Exception):
@@ -38,18 +43,50 @@ def test_what_a_transaction_wrote_is_there_after_reopening(tmp_path: Path) -> No
 
 
 def test_a_reader_never_waits_for_the_writer_that_waits_for_it(database: Database) -> None:
-    add_project(database, "iris")
-    with database.write() as writing:
-        writing.execute("DELETE FROM projects")
+    def look() -> list[str]:
         with database.read() as first, database.read() as second:  # one of them is new
-            for connection in (first, second):
-                assert connection.execute("SELECT name FROM projects").fetchone()["name"] == "iris"
+            found = [it.execute("SELECT name FROM projects").fetchone() for it in (first, second)]
+            return [row["name"] for row in found]
+
+    add_project(database, "iris")
+    with ThreadPoolExecutor(1) as reader, database.write() as writing:
+        writing.execute("DELETE FROM projects")
+        assert reader.submit(look).result(TIMEOUT_S) == ["iris", "iris"]
     assert projects(database) == []
+
+
+def test_whoever_writes_reads_what_it_has_written(database: Database) -> None:
+    with database.write():
+        add = "INSERT INTO projects (name, created) VALUES ('iris', 0)"
+        assert database.writing is not None
+        database.writing.execute(add)
+        assert projects(database) == ["iris"]
+        assert database.query("SELECT name FROM projects", ())[0]["name"] == "iris"
+    assert database.writing is None
 
 
 def test_a_new_store_can_give_its_space_back(database: Database) -> None:
     with database.read() as connection:
         assert connection.execute("PRAGMA auto_vacuum").fetchone()[0] == 2  # incremental
+
+
+def test_a_new_store_can_give_its_space_back_after_its_first_transaction_was_undone(
+    tmp_path: Path,
+) -> None:
+    interrupted = tmp_path / "interrupted.db"
+    with closing(sqlite3.connect(interrupted, isolation_level=None)) as raw:
+        raw.executescript("PRAGMA cache_size = 1; BEGIN; CREATE TABLE t (data)")
+        raw.execute("INSERT INTO t VALUES (zeroblob(1000000))")  # more than the cache holds
+        for name in ("interrupted.db", "interrupted.db-journal"):
+            data = (tmp_path / name).read_bytes()
+            (tmp_path / name.replace("interrupted", "pach")).write_bytes(data)
+    assert (tmp_path / "pach.db").stat().st_size
+    database = Database(tmp_path / "pach.db")
+    try:
+        with database.read() as connection:
+            assert connection.execute("PRAGMA auto_vacuum").fetchone()[0] == 2  # incremental
+    finally:
+        database.close()
 
 
 def test_a_transaction_that_raises_writes_nothing(database: Database) -> None:
@@ -113,9 +150,9 @@ def test_writers_take_turns(database: Database) -> None:
 
 
 def test_the_version_grows_with_each_write_and_wakes_who_waits(database: Database) -> None:
-    seen = database.news.version
+    seen = database.notifier.version
     woken = []
-    waiter = threading.Thread(target=lambda: woken.append(database.news.wait(seen)))
+    waiter = threading.Thread(target=lambda: woken.append(database.notifier.wait(seen)))
     waiter.start()
     add_project(database, "iris")
     waiter.join(timeout=10)
@@ -123,43 +160,15 @@ def test_the_version_grows_with_each_write_and_wakes_who_waits(database: Databas
 
 
 def test_a_transaction_that_raised_wakes_nobody(database: Database) -> None:
-    seen = database.news.version
+    seen = database.notifier.version
     with pytest.raises(DeliberateError), database.write():
         raise DeliberateError
-    assert database.news.version == seen
+    assert database.notifier.version == seen
 
 
 def test_wait_gives_up_after_its_time(database: Database) -> None:
-    seen = database.news.version
-    assert database.news.wait(seen, timeout_s=0.01) == seen
-
-
-def test_wait_until_returns_when_it_is_found(database: Database) -> None:
-    found: list[bool] = []
-    waiter = threading.Thread(
-        target=lambda: found.append(
-            database.news.wait_until(lambda: "iris" in projects(database), lambda: True)
-        )
-    )
-    waiter.start()
-    add_project(database, "wine")
-    add_project(database, "iris")
-    waiter.join(timeout=10)
-    assert found == [True]
-
-
-def test_wait_until_ends_when_nobody_asks_any_more(database: Database) -> None:
-    asked = threading.Event()
-    asked.set()
-    found: list[bool] = []
-    waiter = threading.Thread(
-        target=lambda: found.append(database.news.wait_until(lambda: False, asked.is_set))
-    )
-    waiter.start()
-    asked.clear()
-    database.news.wake()
-    waiter.join(timeout=10)
-    assert found == [False]
+    seen = database.notifier.version
+    assert database.notifier.wait(seen, timeout_s=0.01) == seen
 
 
 def test_a_store_keeps_its_id_and_no_two_share_one(tmp_path: Path) -> None:
@@ -207,17 +216,40 @@ def schema(database: Database) -> list[tuple[str, ...]]:
 
 
 def test_an_end_that_comes_while_it_is_asked_for_is_not_slept_through() -> None:
-    news = News()
+    notifier = ChangeNotifier()
     asked = 0
 
     def ended() -> bool:
         nonlocal asked
         asked += 1
         if asked == 1:
-            news.wake()  # somebody makes an end just after we looked
+            notifier.wake()  # somebody makes an end just after we looked
             return False
         return True
 
-    for seen in news.until(ended):
-        assert news.wait(seen, timeout_s=30) != seen
+    for seen in notifier.until(ended):
+        assert notifier.wait(seen, timeout_s=30) != seen
     assert asked == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what is open is read from /proc")
+def test_readers_are_kept_but_not_as_many_as_there_once_were(database: Database) -> None:
+    with ExitStack() as all_at_once:
+        for _ in range(200):  # in one another: nobody waits for long for those who wait for him
+            connection = all_at_once.enter_context(database.read())
+            assert connection.execute("SELECT COUNT(*) FROM projects").fetchone()[0] == 0
+    assert open_logs(database) <= 40
+    for _ in range(200):
+        with database.read(), database.read():
+            pass
+    assert open_logs(database) <= 40
+
+
+def open_logs(database: Database) -> int:
+    """Returns how many connections there are: each has the log open."""
+    log = f"{database._path}-wal"
+    found = 0
+    for link in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # closed since it was listed
+            found += str(link.readlink()) == log
+    return found

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from pachlocal.cores import be_ordinary, be_patient, one_core
+from pachlocal.thread_affinity import batch_scheduling, on_one_core, ordinary_scheduling
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux binds threads to cores")
 
@@ -31,9 +31,9 @@ def of_a_new_thread(initializer: Callable[[], None] | None = None) -> Place:
 
 def test_threads_of_the_block_share_one_core_and_wait_for_it() -> None:
     before = of_thread()
-    with one_core():
+    with on_one_core():
         first = of_a_new_thread()
-    with one_core():
+    with on_one_core():
         second = of_a_new_thread()
     assert first == second
     assert len(first.cores) == 1
@@ -42,19 +42,19 @@ def test_threads_of_the_block_share_one_core_and_wait_for_it() -> None:
 
 
 def test_a_thread_can_leave_it() -> None:
-    with one_core():
-        assert of_a_new_thread(be_ordinary) == of_thread(os.getpid())
+    with on_one_core():
+        assert of_a_new_thread(ordinary_scheduling) == of_thread(os.getpid())
 
 
 def test_a_thread_can_wait_on_any_core() -> None:
     before = of_thread()
-    assert of_a_new_thread(be_patient) == Place(before.cores, os.SCHED_BATCH)
+    assert of_a_new_thread(batch_scheduling) == Place(before.cores, os.SCHED_BATCH)
     assert of_thread() == before
 
 
 def test_a_policy_somebody_chose_stays() -> None:
     def be_idle() -> None:
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-        be_patient()
+        batch_scheduling()
 
     assert of_a_new_thread(be_idle).policy == os.SCHED_IDLE

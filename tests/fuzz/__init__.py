@@ -1,0 +1,1 @@
+"""Odd messages and odd command lines: every call, every command, boundary values everywhere."""

@@ -1,0 +1,1 @@
+"""Files that a stranger may have made, and what programs do with them."""
