@@ -1,4 +1,4 @@
-"""100,000 datums: looked at, planned and run, in bounded memory."""
+"""100,000 datums: looked at, planned, run and skipped, in bounded memory."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.harness import Measurement, client, daemon, note, run, scratch
-from bench.pipelines import create, duration, put
+from bench.harness import Measurement, branch, client, daemon, note, run, scratch
+from bench.mixed import add
+from bench.pipelines import create, duration, newest_job, put
+from pachlocal.proto import pfs_pb2
 
 DATUMS = 100_000
 MEMORY_MB = 200
+SKIPPING_S = 5
 _PROGRAM = Path(__file__).with_name("batched_program.py")
 _SPEC = {
     "pipeline": {"name": "nothing"},
@@ -26,7 +29,7 @@ _SPEC = {
 
 
 def measure() -> Iterator[Measurement]:
-    """Preview the datums of a spec; then run a job of them, by a program that does nothing.
+    """Preview the datums of a spec; run a job of them, by a program that does nothing; skip them.
 
     Raises:
         RuntimeError: There are more datums, or fewer.
@@ -47,3 +50,10 @@ def measure() -> Iterator[Measurement]:
         yield Measurement("a batched datum that does nothing", each, 5, "goal", "ms", 1)
         peak = server.peak_memory_mb()
         yield Measurement("memory, 100,000 datums run", peak, MEMORY_MB, "goal", "MB", 1)
+        note("running a job of them and one more")
+        add_one = [pfs_pb2.ModifyFileRequest(set_commit=branch("attributes")), add("/one more")]
+        stubs.pfs.ModifyFile(iter(add_one))
+        taken = duration(stubs, newest_job(stubs, "nothing"))
+        yield Measurement("a job of 100,000 skipped and one", taken, SKIPPING_S, "goal", "s", 1)
+        peak = server.peak_memory_mb()
+        yield Measurement("memory, 100,000 datums skipped", peak, MEMORY_MB, "goal", "MB", 1)

@@ -79,11 +79,17 @@ class Client:
 
 
 @contextmanager
-def daemon() -> Iterator[Daemon]:
-    """Start a daemon on an empty store and a free port; stop it and delete the store."""
+def daemon(*options: str, console: bool = False) -> Iterator[Daemon]:
+    """Start a daemon on an empty store and a free port; stop it and delete the store.
+
+    Args:
+        options: More of `pachlocal up`.
+        console: Whether it has the HTTP front beside it.
+    """
+    more = options if console else ("--no-console", *options)
     with scratch() as folder:
         root = folder / "store"
-        run("pachlocal", "up", "--root", str(root), "--address", "127.0.0.1:0")
+        run("pachlocal", "up", "--root", str(root), "--address", "127.0.0.1:0", *more)
         note = json.loads((root / "daemon.json").read_text())
         try:
             yield Daemon(root, note["address"], note["pid"])
