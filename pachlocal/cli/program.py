@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -13,6 +15,7 @@ Explain: TypeAlias = Callable[[Exception], "str | None"]
 
 _INTERRUPTED = 130  # 128 + the signal's number, as a shell reports it
 _PIPE_CLOSED = 141
+_AGAIN_S = 0.01  # until an interrupt that was lost comes again
 
 
 def run(name: str, program: Callable[[], int], explain: Explain = lambda _: None) -> int:
@@ -29,6 +32,7 @@ def run(name: str, program: Callable[[], int], explain: Explain = lambda _: None
     # gRPC's core would write its own lines to stderr, beside ours.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     _open_streams()
+    sys.unraisablehook = _interrupt_again
     try:
         code = _run(name, program, explain)
         sys.stdout.flush()
@@ -109,6 +113,18 @@ def _open_streams() -> None:
         if mode == "w" and isinstance(stream, io.TextIOWrapper):
             # A terminal that lacks "≤" is no reason to fail.
             stream.reconfigure(errors="replace" if name == "stdout" else "backslashreplace")
+
+
+def _interrupt_again(lost: sys.UnraisableHookArgs) -> None:
+    """Interrupt the program once more, if the interrupt fell into a destructor or a callback.
+
+    Python drops whatever is raised there, and the program would go on as if nothing had been asked.
+    """
+    if issubclass(lost.exc_type, KeyboardInterrupt):
+        program = threading.main_thread().ident
+        threading.Timer(_AGAIN_S, signal.pthread_kill, (program, signal.SIGINT)).start()
+    else:
+        sys.__unraisablehook__(lost)
 
 
 def _forget_output() -> None:

@@ -86,7 +86,11 @@ class Dev:
 
     def interrupt(self) -> int:
         self.process.send_signal(signal.SIGINT)
-        code = self.process.wait(DEADLINE_S)
+        try:
+            code = self.process.wait(DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise AssertionError(f"it goes on; the last it said was {self.seen[-9:]}") from None
         self._reader.join()
         assert self.process.stdout is not None
         self.process.stdout.close()

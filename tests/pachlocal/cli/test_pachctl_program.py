@@ -228,3 +228,43 @@ def test_ctrl_c_ends_it_quietly(either_fake: FakeServer) -> None:
         assert program.stderr.read() == ""
         assert program.wait(timeout=10) == 130
     released.append(True)
+
+
+def ends_interrupted(program: str, *words: str) -> str:
+    """Run a program that interrupts itself, and return what it says on its way out."""
+    command = [sys.executable, "-c", program, *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 130, done
+    return done.stderr
+
+
+def test_ctrl_c_while_a_stream_begins_ends_it(fake: FakeServer) -> None:
+    """gRPC counts the stream, and only then starts the thread that ends it."""
+    fake.answers["ListRepo"] = []
+    program = """
+import signal, sys
+from grpc import _channel
+from pachlocal.cli.pachctl import main
+start = _channel._run_channel_spin_thread
+def interrupted(state):
+    signal.raise_signal(signal.SIGINT)
+    start(state)
+_channel._run_channel_spin_thread = interrupted
+sys.exit(main())
+"""
+    assert ends_interrupted(program, "list", "repo") == ""
+
+
+def test_ctrl_c_that_falls_into_a_destructor_is_not_lost() -> None:
+    program = """
+import signal, sys, threading
+from pachlocal.cli.program import run
+class Dying:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+def go_on():
+    Dying()
+    threading.Event().wait()
+sys.exit(run("it", go_on))
+"""
+    assert ends_interrupted(program) == ""

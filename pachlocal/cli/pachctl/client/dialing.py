@@ -12,6 +12,7 @@ import grpc
 from pachlocal import local_socket
 from pachlocal.cli.pachctl.client.address import Address
 from pachlocal.cli.pachctl.client.config import Settings
+from pachlocal.cli.pachctl.client.interrupts import UninterruptedStart
 from pachlocal.cli.pachctl.client.metadata import with_metadata
 from pachlocal.errors import CliError
 from pachlocal.proto.limits import MAX_MESSAGE
@@ -74,6 +75,7 @@ def open_channel(
         channel = grpc.insecure_channel(how.target, how.options)
     else:
         channel = grpc.secure_channel(how.target, how.credentials, how.options)
+    channel = grpc.intercept_channel(channel, UninterruptedStart())
     return with_metadata(channel, metadata) if metadata else channel
 
 
