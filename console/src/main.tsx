@@ -7,6 +7,7 @@ import { useEffect, useState } from "preact/hooks";
 import { list } from "./api";
 import { ChangesView } from "./changes";
 import { Dag } from "./dag";
+import { Guarded } from "./fault";
 import { followServer, useServer } from "./following";
 import { JobView } from "./job";
 import { LineageView } from "./lineage";
@@ -60,6 +61,19 @@ function View({ place, project }: { place: Place; project: string }) {
   }
 }
 
+function NoProject({ name, others }: { name: string; others: string[] }) {
+  return (
+    <p class="problem">
+      There is no project {name}.{" "}
+      {others.map((other) => (
+        <>
+          <a href={link(["dag", other])}>To {other}</a>{" "}
+        </>
+      ))}
+    </p>
+  );
+}
+
 type Theme = "" | "light" | "dark";
 
 function useTheme(): [Theme, () => void] {
@@ -87,7 +101,9 @@ function Page() {
   useEffect(() => {
     document.title = [...place.parts.slice(2).slice(0, 1), kind, "pachlocal"].join(" · ");
   }, [place, kind]);
-  const names = [...new Set([project, ...(projects.data ?? []).map((one) => one.project.name)])];
+  const known = projects.data?.map((one) => one.project.name);
+  const isMissing = known !== undefined && !known.includes(project);
+  const names = [...new Set([project, ...(known ?? [])])];
   return (
     <>
       <button type="button" class="skip" onClick={toView}>
@@ -139,7 +155,13 @@ function Page() {
       )}
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls by the keyboard */}
       <main id="view" tabIndex={0} class={kind === "dag" ? "full" : ""}>
-        <View place={place} project={project} />
+        <Guarded address={place.parts.join("/")}>
+          {isMissing ? (
+            <NoProject name={project} others={known} />
+          ) : (
+            <View place={place} project={project} />
+          )}
+        </Guarded>
       </main>
     </>
   );

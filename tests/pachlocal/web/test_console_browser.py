@@ -683,6 +683,26 @@ def test_an_empty_project_and_what_is_gone_say_what_to_do(store: Front, person: 
     person.sees("There is no such view.")
     person.page.goto(f"{store.origin}/?cut#/repo/default/100%")
     person.sees("This can't be shown")
+    person.page.goto(f"{store.origin}/#/jobs/nowhere")
+    person.sees("There is no project nowhere.")
+    store.daemon.pachctl("create", "project", "nowhere")
+    person.sees("No pipeline has run yet.")
+    store.daemon.pachctl("delete", "project", "nowhere")
+    person.click("To empty")
+    person.sees("pachctl create repo training")
+
+
+def test_a_view_that_fails_leaves_the_page_and_ways_out(store: Front, person: Person) -> None:
+    """A server that answers what nobody expects is as good as a slip of ours."""
+    asked = f"{store.origin}/api/pps_v2.API/InspectPipeline"
+    person.page.route(asked, lambda route: route.fulfill(json={"details": {"transform": {}}}))
+    person.page.goto(f"{store.origin}/#/pipeline/default/species")
+    person.sees("This view can't be drawn, which is a fault of the page")
+    person.page.unroute(asked)
+    person.click("To the DAG")
+    person.sees("1 of 2 failed")
+    person.page.goto(f"{store.origin}/#/pipeline/default/species")
+    person.sees_title("species")
 
 
 def test_what_is_damaged_or_deleted_meanwhile_says_so(store: Front, person: Person) -> None:
