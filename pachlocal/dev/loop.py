@@ -79,6 +79,8 @@ class Loop:
             f"{len(self._project.code_folders)} with code (Ctrl-C ends; the server and its data "
             "stay)",
         )
+        if not count and not changes.problems:
+            self._screen.say("dev", "no specification here yet; `pachlocal init` makes a project")
         if self._runtime == "docker":
             self._screen.say("dev", "images run as they are built: docker compose build, then save")
         self._apply(changes, None, first=True)

@@ -162,6 +162,11 @@ def test_what_is_saved_runs(dev: tuple[Dev, Daemon], folder: Path, tmp_path: Pat
     assert daemon.pachctl("get", "file", "clean@master:/x") == "X"
     assert "report" in daemon.pachctl("list", "pipeline")
 
+    (tmp_path / "empty").mkdir()
+    empty = Dev(tmp_path / "empty", daemon)
+    empty.until("`pachlocal init` makes a project")
+    assert empty.interrupt() == 0
+
     # The next one finds everything in order.
     again = Dev(folder, daemon)
     again.until("clean: up to date")

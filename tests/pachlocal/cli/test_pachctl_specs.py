@@ -84,6 +84,11 @@ def test_what_editors_add_is_dropped() -> None:
         ('{"pipeline": {"name": "m"}', "a.json:1:27: Expecting ',' delimiter"),
         ("", "a.json: there is no specification in it"),
         ("[1]", "a.json: expected an object, not 1"),
+        (
+            "5.1,3.5,1.4,0.2,Iris-setosa\n4.9,3.0,1.4,0.2,Iris-setosa\n",
+            "a.json: expected an object, not a text that begins with "
+            '"5.1,3.5,1.4,0.2,Iris-setosa 4.9,3.0,1.4,"',
+        ),
         ('{"a": 1, "a": 2}', 'a.json: "a" stands twice in one object'),
     ],
 )

@@ -23,6 +23,8 @@ _JSONNET = re.compile(r"(?:\s|//[^\n]*\n|#[^\n]*\n)*(?:local\s+\w+\s*[=(]|functi
 
 _STRING_OR_TAB = re.compile(r'"(?:[^"\\]|\\.)*"|\t', re.DOTALL)
 
+_EXCERPT = 40  # characters of what is no specification, in a message
+
 _MOST_READ_TWICE = 2**17  # characters; YAML takes a second for them
 
 
@@ -84,7 +86,7 @@ def parse_specs(text: str, name: str) -> list[Document]:
     for number, spec in enumerate(found, 1):
         place = name if len(found) == 1 else f"{name}, specification {number}"
         if not isinstance(spec, dict):
-            raise CliError(f"{place}: expected an object, not {json.dumps(spec)[:40]}")
+            raise CliError(f"{place}: expected an object, not {_excerpt(spec)}")
         spec.pop("$schema", None)  # for editors
         modern, notes = modernise(spec)
         documents.append(Document(place, modern, _to_request(modern, place), tuple(notes)))
@@ -159,3 +161,11 @@ def _to_request(spec: Spec, place: str) -> pps_pb2.CreatePipelineRequest:
     if not request.pipeline.name:
         raise CliError(f"{place}: pipeline.name: the pipeline needs a name")
     return request
+
+
+def _excerpt(value: object) -> str:
+    """Return the beginning of a value: a file of data may have been taken for a specification."""
+    if isinstance(value, str) and len(value) > _EXCERPT:
+        return f"a text that begins with {json.dumps(value[:_EXCERPT])}"
+    text = json.dumps(value)
+    return text if len(text) <= _EXCERPT else f"{text[:_EXCERPT]}…"
