@@ -1,4 +1,4 @@
-# Tells the species of flowers: a line of output for each row of measurements.
+# Predicts the species of flowers: a line of output for each row of measurements.
 
 # The packages of this folder's Project.toml, from wherever the stage is run, unless pachlocal has
 # installed them as a project of its own.
@@ -10,7 +10,7 @@ using Logging
 
 include("iris.jl")
 
-const DESCRIPTION = "Tells the species of flowers: a line for each row of measurements."
+const DESCRIPTION = "Predicts the species of flowers: a line for each row of measurements."
 const ARGUMENTS = [
     "model" => "folder that holds model.jld2",
     "attributes" => "folder of files to classify",
@@ -21,7 +21,7 @@ function main(args)
     return run_stage(DESCRIPTION, ARGUMENTS, args) do folder, attributes, out
         flowers = read_attributes(attributes)
         model = load_model(folder)
-        answers = [file => tell(model, x) for (file, x) in flowers]
+        answers = [file => classify(model, x) for (file, x) in flowers]
         writers = [
             file => path -> write(path, join(species, "\n"), "\n") for
             (file, species) in answers
@@ -55,8 +55,8 @@ function load_model(folder)
     return model
 end
 
-tell(model::Ensemble, x) = apply_forest(model, x)
-tell(model, x) = apply_tree(model, x)
+classify(model::Ensemble, x) = apply_forest(model, x)
+classify(model, x) = apply_tree(model, x)
 
 if abspath(PROGRAM_FILE) == @__FILE__
     exit(main(ARGS))

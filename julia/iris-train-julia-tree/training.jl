@@ -11,12 +11,12 @@ const MAX_FOLDS = 10
 const SEED = 1936
 
 """
-    main(title, fit, tell, args) -> Int
+    main(title, fit, classify, args) -> Int
 
 Run a trainer's command line and return its exit code. `fit` makes a model of labels and an
-(n_rows, 4) matrix, `tell` a vector of labels of a model and such a matrix.
+(n_rows, 4) matrix, `classify` a vector of labels of a model and such a matrix.
 """
-function main(title, fit, tell, args)
+function main(title, fit, classify, args)
     arguments = [
         "training" => "folder of rows to learn from",
         "out" => "folder for model.jld2, model.txt and metrics.json",
@@ -25,14 +25,14 @@ function main(title, fit, tell, args)
         x, labels, files = read_training(training)
         model = fit(labels, x)
         folds = deal_folds(labels)
-        told = cross_validate(fit, tell, labels, x, folds)
-        summary = summarize(title, files, folds, labels, told)
+        predicted = cross_validate(fit, classify, labels, x, folds)
+        summary = summarize(title, files, folds, labels, predicted)
         write_files(
             out,
             [
                 MODEL_FILE => path -> jldopen(file -> file["model"] = model, path, "w"),
                 "model.txt" => path -> write(path, summary),
-                "metrics.json" => path -> write(path, measure(labels, told)),
+                "metrics.json" => path -> write(path, measure(labels, predicted)),
             ],
         )
     end
@@ -53,25 +53,25 @@ function deal_folds(labels)
     end
 end
 
-"Tell each row's species by a model that was fitted without the row's fold."
-function cross_validate(fit, tell, labels, x, folds)
-    told = similar(labels)
+"Predict each row's species by a model that was fitted without the row's fold."
+function cross_validate(fit, classify, labels, x, folds)
+    predicted = similar(labels)
     for fold in unique(folds)
         held = folds .== fold
-        told[held] = tell(fit(labels[.!held], x[.!held, :]), x[held, :])
+        predicted[held] = classify(fit(labels[.!held], x[.!held, :]), x[held, :])
     end
-    return told
+    return predicted
 end
 
 "The text of `model.txt`."
-function summarize(title, files, folds, labels, told)
+function summarize(title, files, folds, labels, predicted)
     species = sort(unique(labels))
     total = length(labels)
-    right = count(labels .== told)
+    right = count(labels .== predicted)
     counts = ["$name $(count(==(name), labels))" for name in species]
     table = [vcat("", species)]
     for name in species
-        cells = [count((labels .== name) .& (told .== other)) for other in species]
+        cells = [count((labels .== name) .& (predicted .== other)) for other in species]
         push!(table, vcat(name, string.(cells)))
     end
     width = maximum(length, species)
@@ -81,7 +81,7 @@ function summarize(title, files, folds, labels, told)
         Rows: $total ($(join(counts, ", ")))
         Folds: $(maximum(folds)), dealt by species in file order
         Cross-validated accuracy: $(@sprintf("%.4f", right / total)) ($right of $total)
-        Confusion matrix (a line for each true species, a column for each told one):
+        Confusion matrix (a line for each true species, a column for each predicted one):
         $(join((join(lpad.(cells, width), "  ") for cells in table), "\n"))
         Seed: $SEED
         Versions: Julia $VERSION, $(join(version.((DecisionTree, JLD2)), ", "))
@@ -89,19 +89,19 @@ function summarize(title, files, folds, labels, told)
 end
 
 "The text of `metrics.json`: names and numbers, the same in each language."
-function measure(labels, told)
+function measure(labels, predicted)
     species = sort(unique(labels))
     share(part, whole) = @sprintf("%.4f", part / max(whole, 1))
-    figures = ["accuracy" => share(count(labels .== told), length(labels))]
+    figures = ["accuracy" => share(count(labels .== predicted), length(labels))]
     push!(figures, "rows" => string(length(labels)))
     for name in species
-        right = count((labels .== name) .& (told .== name))
-        push!(figures, "precision of $name" => share(right, count(told .== name)))
+        right = count((labels .== name) .& (predicted .== name))
+        push!(figures, "precision of $name" => share(right, count(predicted .== name)))
         push!(figures, "recall of $name" => share(right, count(labels .== name)))
     end
     for name in species, other in species
-        both = count((labels .== name) .& (told .== other))
-        push!(figures, "$name told as $other" => string(both))
+        both = count((labels .== name) .& (predicted .== other))
+        push!(figures, "$name predicted as $other" => string(both))
     end
     lines = join(("  \"$name\": $figure" for (name, figure) in figures), ",\n")
     return "{\n$lines\n}\n"

@@ -1,4 +1,4 @@
-"""Tells the species of flowers: a line of output for each row of measurements."""
+"""Predicts the species of flowers: a line of output for each row of measurements."""
 
 from __future__ import annotations
 

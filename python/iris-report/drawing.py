@@ -7,7 +7,7 @@ import io
 import iris
 import matplotlib
 import numpy as np
-from flowers import Told
+from flowers import Predictions
 from history import Model
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
@@ -23,17 +23,17 @@ _SIZE_INCHES = (16.0, 5.0)
 _DPI = 100
 
 
-def draw(training: iris.Training, told: Told, models: list[Model]) -> bytes:
+def draw(training: iris.Training, predicted: Predictions, models: list[Model]) -> bytes:
     """Returns a PNG: the same bytes for the same data.
 
     Args:
         training: What the newest model learned from.
-        told: What it told.
+        predicted: What it predicted.
         models: All so far, the newest last.
     """
     figure = Figure(figsize=_SIZE_INCHES, dpi=_DPI, layout="constrained")
     regions, confusion, accuracy = figure.subplots(1, 3, width_ratios=(5, 4, 5))
-    _draw_regions(regions, training, told)
+    _draw_regions(regions, training, predicted)
     _draw_confusion(confusion, models[-1])
     _draw_accuracy(accuracy, models)
     figure.suptitle(models[-1].title)
@@ -42,14 +42,14 @@ def draw(training: iris.Training, told: Told, models: list[Model]) -> bytes:
     return png.getvalue()
 
 
-def _draw_regions(axes: Axes, training: iris.Training, told: Told) -> None:
+def _draw_regions(axes: Axes, training: iris.Training, predicted: Predictions) -> None:
     x, y = iris.MEASUREMENTS[2:]
-    if told.grid is not None:
-        numbers = told.grid.apply(lambda column: column.map(iris.SPECIES.index))
+    if predicted.grid is not None:
+        numbers = predicted.grid.apply(lambda column: column.map(iris.SPECIES.index))
         colours = ListedColormap([colour for colour, _ in _LOOKS.values()])
         axes.pcolormesh(
-            np.asarray(told.grid.columns, dtype=float),
-            np.asarray(told.grid.index, dtype=float),
+            np.asarray(predicted.grid.columns, dtype=float),
+            np.asarray(predicted.grid.index, dtype=float),
             numbers.to_numpy(dtype=float),
             cmap=colours,
             vmin=0,
@@ -60,7 +60,7 @@ def _draw_regions(axes: Axes, training: iris.Training, told: Told) -> None:
     for species, (colour, shape) in _LOOKS.items():
         rows = training.rows[training.labels == species]
         axes.scatter(rows[x], rows[y], s=18, c=colour, marker=shape, label=species)
-        found = told.flowers[told.flowers[iris.LABEL] == species]
+        found = predicted.flowers[predicted.flowers[iris.LABEL] == species]
         axes.scatter(
             found[x].astype(float),
             found[y].astype(float),

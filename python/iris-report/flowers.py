@@ -1,4 +1,4 @@
-"""Flowers and the species that a model told; those of a grid show where it draws its lines."""
+"""Flowers and the species a model predicted; those of a grid show where it draws its lines."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _SEPAL, _PETAL = iris.MEASUREMENTS[:2], iris.MEASUREMENTS[2:]
 _LEAST_OF_A_GRID = 100
 
 
-class Told(NamedTuple):
-    """What a model has told.
+class Predictions(NamedTuple):
+    """What a model has predicted.
 
     Attributes:
         flowers: A row for each: its file and line, the measurements in cm, the species.
@@ -25,7 +25,7 @@ class Told(NamedTuple):
     grid: pd.DataFrame | None
 
 
-def read_told(attributes: Path, inference: Path) -> Told:
+def read_predictions(attributes: Path, inference: Path) -> Predictions:
     """Returns the flowers below `attributes` with the species of the files below `inference`.
 
     Raises:
@@ -33,15 +33,15 @@ def read_told(attributes: Path, inference: Path) -> Told:
     """
     tables, grid = [], None
     for name, rows in iris.read_attributes(attributes).items():
-        told = _read_species(inference / name, len(rows))
-        table = rows.assign(**{iris.LABEL: told}).reset_index(names="line")
+        predicted = _read_species(inference / name, len(rows))
+        table = rows.assign(**{iris.LABEL: predicted}).reset_index(names="line")
         if _is_grid(rows):
             grid = table.pivot(index=_PETAL[1], columns=_PETAL[0], values=iris.LABEL)
         else:
             tables.append(table.assign(file=name.as_posix()))
     columns = ["file", "line", *iris.MEASUREMENTS, iris.LABEL]
     found = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
-    return Told(found[columns], grid)
+    return Predictions(found[columns], grid)
 
 
 def _read_species(path: Path, count: int) -> list[str]:

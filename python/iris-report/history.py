@@ -31,8 +31,8 @@ class Model(NamedTuple):
         commit: Its ID; empty for one that a person runs the stage on.
         title: What it is.
         rows: How many flowers it has learned from.
-        accuracy: The share that cross-validation tells right, from 0 to 1.
-        confusion: Counts: a row for each true species, a column for each told one.
+        accuracy: The share that cross-validation gets right, from 0 to 1.
+        confusion: Counts: a row for each true species, a column for each predicted one.
     """
 
     commit: str
@@ -88,7 +88,7 @@ def _model(commit: str, read: Callable[[str], str], place: str) -> Model:
     try:
         figures = json.loads(read("metrics.json"))
         counts = [
-            [int(figures.get(f"{true} told as {told}", 0)) for told in iris.SPECIES]
+            [int(figures.get(f"{true} predicted as {predicted}", 0)) for predicted in iris.SPECIES]
             for true in iris.SPECIES
         ]
         confusion = pd.DataFrame(counts, index=iris.SPECIES, columns=iris.SPECIES)

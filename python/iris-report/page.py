@@ -6,7 +6,7 @@ import base64
 from html import escape
 
 import iris
-from flowers import Told
+from flowers import Predictions
 from history import Model
 
 _STYLE = """\
@@ -18,12 +18,12 @@ td.number { text-align: right; font-variant-numeric: tabular-nums; }
 """
 
 
-def render(picture: bytes, told: Told, models: list[Model]) -> str:
+def render(picture: bytes, predicted: Predictions, models: list[Model]) -> str:
     """Returns the HTML.
 
     Args:
         picture: The PNG.
-        told: What the newest model told.
+        predicted: What the newest model predicted.
         models: All so far, the newest last.
     """
     model = models[-1]
@@ -34,7 +34,7 @@ def render(picture: bytes, told: Told, models: list[Model]) -> str:
         [name.removeprefix("Iris-"), *row]
         for name, row in zip(iris.SPECIES, model.confusion.to_numpy(), strict=True)
     ]
-    flowers = [list(row) for row in told.flowers.itertuples(index=False)]
+    flowers = [list(row) for row in predicted.flowers.itertuples(index=False)]
     history = [
         [number, one.title, one.rows, f"{one.accuracy:.4f}", one.commit[:12]]
         for number, one in enumerate(models, 1)

@@ -78,7 +78,7 @@ def deal_folds(labels: pd.Series) -> pd.Series:
 
 
 def confuse(data: iris.Training, predicted: np.ndarray) -> pd.DataFrame:
-    """Returns the confusion matrix: a row for each true species, a column for each told one."""
+    """Returns the confusion matrix: a row a true species, a column a predicted one."""
     from sklearn.metrics import confusion_matrix
 
     species = sorted(data.labels.unique())
@@ -104,7 +104,7 @@ def summarize(title: str, data: iris.Training, folds: pd.Series, confusion: pd.D
             f"Rows: {total} ({rows})",
             f"Folds: {folds.max() + 1}, dealt by species in file order",
             f"Cross-validated accuracy: {right / total:.4f} ({right} of {total})",
-            "Confusion matrix (a line for each true species, a column for each told one):",
+            "Confusion matrix (a line for each true species, a column for each predicted one):",
             *("  ".join(cell.rjust(width) for cell in line) for line in table),
             "Seed: none, nothing is drawn at random",
             f"Versions: Python {platform.python_version()}, scikit-learn {sklearn.__version__}, "
@@ -123,6 +123,8 @@ def measure(confusion: pd.DataFrame) -> str:
         figures[f"precision of {name}"] = f"{right[name] / max(confusion[name].sum(), 1):.4f}"
         figures[f"recall of {name}"] = f"{right[name] / confusion.loc[name].sum():.4f}"
     for name, row in confusion.iterrows():
-        figures |= {f"{name} told as {told}": str(count) for told, count in row.items()}
+        figures |= {
+            f"{name} predicted as {predicted}": str(count) for predicted, count in row.items()
+        }
     lines = ",\n".join(f'  "{name}": {figure}' for name, figure in figures.items())
     return f"{{\n{lines}\n}}\n"

@@ -1,4 +1,4 @@
-# Tells the species of flowers: a line of output for each row of measurements.
+# Predicts the species of flowers: a line for each row of measurements.
 
 script <- grep("^--file=", commandArgs(), value = TRUE)
 folder <- dirname(sub("^--file=", "", script))
@@ -40,7 +40,7 @@ is_model <- function(model, class, levels, columns) {
 }
 
 arguments <- parse_arguments(
-  "Tells the species of flowers: a line for each row of measurements.",
+  "Predicts the species of flowers: a line for each row of measurements.",
   c(
     model = "folder that holds model.rda",
     attributes = "folder of files to classify",
@@ -49,8 +49,8 @@ arguments <- parse_arguments(
 )
 run(function() {
   flowers <- read_attributes(arguments$attributes)
-  tell <- load_model(arguments$model)
-  species <- lapply(flowers, tell)
+  classify <- load_model(arguments$model)
+  species <- lapply(flowers, classify)
   writers <- lapply(species, \(names) {
     \(path) writeLines(as.character(names), path)
   })

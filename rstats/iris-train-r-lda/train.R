@@ -9,5 +9,5 @@ train_main(
   title = "a linear discriminant analysis (MASS lda, method moment)",
   package = "MASS",
   fit = function(x, species) MASS::lda(x, species, method = "moment"),
-  tell = function(model, x) predict(model, x)$class
+  classify = function(model, x) predict(model, x)$class
 )

@@ -13,9 +13,9 @@ max_folds <- 10
 #' @param package The package that fits it.
 #' @param fit A function of a matrix of measurements and a factor of species
 #'   that returns a model.
-#' @param tell A function of a model and a matrix of measurements that returns
-#'   a factor of species.
-train_main <- function(title, package, fit, tell) {
+#' @param classify A function of a model and a matrix of measurements that
+#'   returns a factor of species.
+train_main <- function(title, package, fit, classify) {
   arguments <- parse_arguments(
     paste0("Fits ", title, " to iris flowers."),
     c(
@@ -29,15 +29,15 @@ train_main <- function(title, package, fit, tell) {
     fitted <- tryCatch(
       list(
         model = fit(data$x, data$species),
-        told = cross_validate(fit, tell, data, folds)
+        predicted = cross_validate(fit, classify, data, folds)
       ),
       error = function(condition) {
         refuse(arguments$training, paste("no model fits:", one_line(condition)))
       }
     )
     model <- fitted$model
-    summary <- summarize(title, package, data, folds, fitted$told)
-    metrics <- measure(table(data$species, fitted$told))
+    summary <- summarize(title, package, data, folds, fitted$predicted)
+    metrics <- measure(table(data$species, fitted$predicted))
     write_files(arguments$out, list(
       model.rda = \(path) save(model, file = path),
       model.txt = \(path) writeLines(summary, path),
@@ -59,24 +59,24 @@ deal_folds <- function(species) {
   ave(seq_along(species), species, FUN = \(row) (seq_along(row) - 1) %% n_folds)
 }
 
-#' Tell each row's species by a model that was fitted without the row's fold
-cross_validate <- function(fit, tell, data, folds) {
-  told <- data$species
+#' Predict each row's species by a model that was fitted without the row's fold
+cross_validate <- function(fit, classify, data, folds) {
+  predicted <- data$species
   for (fold in unique(folds)) {
     held <- folds == fold
     model <- fit(data$x[!held, ], data$species[!held])
-    told[held] <- tell(model, data$x[held, , drop = FALSE])
+    predicted[held] <- classify(model, data$x[held, , drop = FALSE])
   }
-  told
+  predicted
 }
 
 #' The lines of `model.txt`
-summarize <- function(title, package, data, folds, told) {
+summarize <- function(title, package, data, folds, predicted) {
   counts <- table(data$species)
-  matrix <- table(data$species, told)
-  total <- length(told)
-  right <- sum(data$species == told)
-  width <- max(nchar(levels(told)))
+  matrix <- table(data$species, predicted)
+  total <- length(predicted)
+  right <- sum(data$species == predicted)
+  width <- max(nchar(levels(predicted)))
   cells <- rbind(c("", colnames(matrix)), cbind(rownames(matrix), matrix))
   table_lines <- apply(cells, 1, \(row) {
     row |> formatC(width = width) |> paste(collapse = "  ")
@@ -91,7 +91,7 @@ summarize <- function(title, package, data, folds, told) {
     ),
     paste(
       "Confusion matrix",
-      "(a line for each true species, a column for each told one):"
+      "(a line for each true species, a column for each predicted one):"
     ),
     table_lines,
     "Seed: none, nothing is drawn at random",
@@ -103,8 +103,8 @@ summarize <- function(title, package, data, folds, told) {
 
 #' The lines of `metrics.json`: names and numbers, the same in each language
 #'
-#' @param matrix Counts, a row for each true species, a column for each told
-#'   one.
+#' @param matrix Counts, a row for each true species, a column for each
+#'   predicted one.
 measure <- function(matrix) {
   right <- diag(matrix)
   species <- rownames(matrix)
@@ -113,13 +113,13 @@ measure <- function(matrix) {
     rows = sprintf("%d", sum(matrix))
   )
   for (name in species) {
-    told <- max(sum(matrix[, name]), 1)
-    figures[paste("precision of", name)] <- sprintf("%.4f", right[name] / told)
+    precision <- right[name] / max(sum(matrix[, name]), 1)
+    figures[paste("precision of", name)] <- sprintf("%.4f", precision)
     recall <- right[name] / sum(matrix[name, ])
     figures[paste("recall of", name)] <- sprintf("%.4f", recall)
   }
   for (name in species) {
-    figures[paste(name, "told as", species)] <- sprintf(
+    figures[paste(name, "predicted as", species)] <- sprintf(
       "%d", matrix[name, ]
     )
   }

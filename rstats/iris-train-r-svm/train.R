@@ -14,5 +14,5 @@ train_main(
   fit = function(x, species) {
     e1071::svm(x, species, kernel = "radial", cost = 1, gamma = 0.25)
   },
-  tell = function(model, x) predict(model, x)
+  classify = function(model, x) predict(model, x)
 )

@@ -107,11 +107,11 @@ def test_model_txt_tells_what_was_fitted_and_how_well(stage, trained):
     assert metrics.pop("rows") == 150
     assert metrics.pop("accuracy") == round(right / 150, 4)
     for at, name in enumerate(SPECIES):
-        told = [metrics.pop(f"{name} told as {other}") for other in SPECIES]
-        assert told == matrix[at]
-        assert metrics.pop(f"recall of {name}") == round(told[at] / 50, 4)
+        predicted = [metrics.pop(f"{name} predicted as {other}") for other in SPECIES]
+        assert predicted == matrix[at]
+        assert metrics.pop(f"recall of {name}") == round(predicted[at] / 50, 4)
         column = sum(row[at] for row in matrix)
-        assert metrics.pop(f"precision of {name}") == round(told[at] / column, 4)
+        assert metrics.pop(f"precision of {name}") == round(predicted[at] / column, 4)
     assert metrics == {}
 
 
