@@ -26,6 +26,15 @@ TRAINING = pfs_pb2.Repo(name="training", type="user")
         ("jobs default/modle@4cb8 not found", "; did you mean model?"),
         ('project "botanny" not found', "; did you mean botany?"),
         ("commit training@4cb8 not found", ""),
+        (
+            "file /flowers/irs.csv not found in repo default/training at commit 4cb8",
+            "; did you mean /flowers/iris.csv?",
+        ),
+        (
+            "file iris.cvs not found in repo default/training.meta at commit 4cb8",
+            "; did you mean /iris.csv?",
+        ),
+        ("file /qq.csv not found in repo default/training at commit 4cb8", ""),
     ],
 )
 def test_near_names_are_named(pachctl: Any, fake: FakeServer, details: str, guess: str) -> None:
@@ -34,6 +43,7 @@ def test_near_names_are_named(pachctl: Any, fake: FakeServer, details: str, gues
         "ListRepo": [
             pfs_pb2.RepoInfo(repo=TRAINING, branches=[pfs_pb2.Branch(repo=TRAINING, name="master")])
         ],
+        "ListFile": [pfs_pb2.FileInfo(file=pfs_pb2.File(path="/flowers/iris.csv"))],
         "ListPipeline": [pps_pb2.PipelineInfo(pipeline=pps_pb2.Pipeline(name="model"))],
         "ListProject": [pfs_pb2.ProjectInfo(project=pfs_pb2.Project(name="botany"))],
     }

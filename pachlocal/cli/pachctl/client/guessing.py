@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import posixpath
 import re
 from collections.abc import Iterable
 from contextlib import closing
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
 
 _TIMEOUT_S = 2.0
 _MOST = 2
+_MOST_FILES = 1000  # of a folder that are looked at
 
 # The server's wordings, which are those of Pachyderm.
 _BRANCH = re.compile(r'branch "?([^"\s]+?)"? not found in repo ([^/\s]+)/([^.\s:]+)')
 _REPO = re.compile(r"repo ([^/\s]+)/([^.\s]+) not found")
+_FILE = re.compile(r"file (.+) not found in repo ([^/\s]+)/([^.\s]+)(?:\.(\w+))? at commit (\S+)")
 _PIPELINE = re.compile(r'(?:pipeline "|jobs )([^/"\s]+)/([^@"\s]+)(?:"|@\S+) not found')
 _PROJECT = re.compile(r'project "?([^"\s]+?)"? not found')
 
@@ -46,6 +49,14 @@ def did_you_mean(session: Session, details: str) -> str:
 
 
 def _guesses(server: APIClient, details: str) -> list[str]:
+    if (match := _FILE.search(details)) is not None:
+        path, project, repo, type_, id_ = match.groups()
+        of = pfs_pb2.Repo(name=repo, type=type_ or "user", project=pfs_pb2.Project(name=project))
+        folder, name = posixpath.split("/" + path.strip("/"))
+        beside = _names_in(
+            server, pfs_pb2.File(commit=pfs_pb2.Commit(repo=of, id=id_), path=folder)
+        )
+        return [posixpath.join(folder, near) for near in _near(name, beside)]
     if (match := _BRANCH.search(details)) is not None:
         branch, project, repo = match.groups()
         repos = _repos(server, project)
@@ -55,14 +66,20 @@ def _guesses(server: APIClient, details: str) -> list[str]:
     if (match := _REPO.search(details)) is not None:
         return _near(match[2], _repos(server, match[1]))
     if (match := _PIPELINE.search(details)) is not None:
-        of = pps_pb2.ListPipelineRequest(projects=[pfs_pb2.Project(name=match[1])])
-        pipelines = server.pps.ListPipeline(of, timeout=_TIMEOUT_S)
+        asked = pps_pb2.ListPipelineRequest(projects=[pfs_pb2.Project(name=match[1])])
+        pipelines = server.pps.ListPipeline(asked, timeout=_TIMEOUT_S)
         return _near(match[2], (info.pipeline.name for info in pipelines))
     if (match := _PROJECT.search(details)) is not None:
         request = pfs_pb2.ListProjectRequest()
         projects = server.pfs.ListProject(request, timeout=_TIMEOUT_S)
         return _near(match[1], (info.project.name for info in projects))
     return []
+
+
+def _names_in(server: APIClient, folder: pfs_pb2.File) -> list[str]:
+    request = pfs_pb2.ListFileRequest(file=folder, number=_MOST_FILES)
+    found = server.pfs.ListFile(request, timeout=_TIMEOUT_S)
+    return [posixpath.basename(info.file.path.rstrip("/")) for info in found]
 
 
 def _repos(server: APIClient, project: str) -> dict[str, list[str]]:
