@@ -8,6 +8,7 @@ import pty
 import re
 import shutil
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,10 @@ class Terminal:
     def interrupt(self) -> int:
         """Types Ctrl-C; returns the exit code as a shell tells it, and adds what is shown."""
         os.write(self._terminal, CTRL_C)
+        return self.end()
+
+    def end(self) -> int:
+        """Waits for its end; returns the exit code as a shell tells it, and adds what is shown."""
         while self._read():
             pass
         _, status = os.waitpid(self._pid, 0)
@@ -95,3 +100,31 @@ def test_a_log_that_is_followed_ends_with_its_lines(daemon: Daemon) -> None:
     before = terminal.shown
     assert terminal.interrupt() == 128 + signal.SIGINT
     assert terminal.shown.replace("^C", "").strip() == before.strip()
+
+
+def test_who_waits_sees_how_far_a_job_is_and_what_keeps_it(
+    new_daemon: Callable[..., Daemon], tmp_path: Path
+) -> None:
+    folder, away = tmp_path / "stage", tmp_path / "away"
+    folder.mkdir()
+    (tmp_path / "compose.yaml").write_text("services: {stage: {image: 'any:1', build: stage}}\n")
+    daemon = new_daemon("store", "--compose", str(tmp_path / "compose.yaml"))
+    daemon.start()
+    daemon.pachctl("create", "repo", "data")
+    go = tmp_path / "go"
+    os.mkfifo(go)
+    spec = {
+        "pipeline": {"name": "one"},
+        "transform": {"image": "any:1", "cmd": ["sh"], "stdin": [f"cat {go}"]},
+        "input": {"pfs": {"repo": "data", "glob": "/*"}},
+    }
+    daemon.pachctl("create", "pipeline", stdin=json.dumps(spec))
+    folder.rename(away)
+    daemon.pachctl("put", "file", "data@master:/1", "-f", "-", stdin="x")
+    terminal = Terminal(["pachctl", "wait", "commit", "one@master"], daemon.env)
+    terminal.wait_for("one: image any:1 is built from .*")
+    away.rename(folder)
+    terminal.wait_for("one: 0 of 1 datums")
+    go.write_text("")
+    terminal.wait_for("Commit: one@")
+    assert terminal.end() == 0

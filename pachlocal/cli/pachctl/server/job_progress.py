@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import threading
 from collections.abc import Iterator
@@ -15,11 +16,12 @@ from pachlocal.untrusted import printable
 
 _INTERVAL_S = 0.5
 _CLEAR = "\r\x1b[K"
+_TROUBLED = (pps_pb2.PIPELINE_STARTING, pps_pb2.PIPELINE_CRASHING, pps_pb2.PIPELINE_FAILURE)
 _OPEN = (pps_pb2.JOB_CREATED, pps_pb2.JOB_STARTING, pps_pb2.JOB_RUNNING, pps_pb2.JOB_FINISHING)
 
 
 class JobProgress:
-    """Shows the datums done of all, for each job of a set that isn't done."""
+    """Shows the datums done of all, or what keeps them, for each job of a set that isn't done."""
 
     def __init__(self, session: Session, id_: str) -> None:
         self._session = session
@@ -57,26 +59,32 @@ class JobProgress:
                 infos = list(self._session.server.pps.InspectJobSet(request))
             except (grpc.RpcError, ValueError):
                 return  # what waits will say why
-            text = line(infos)
+            text = ", ".join(self._how_far(info) for info in infos if info.state in _OPEN)
+            width = shutil.get_terminal_size().columns - 1  # a line that is wrapped stays
             with self._lock:
                 if not self._over.is_set():
-                    sys.stderr.write(_CLEAR + text)
+                    sys.stderr.write(_CLEAR + text[:width])
                     sys.stderr.flush()
                     self._drawn = True
 
-
-def line(infos: list[pps_pb2.JobInfo]) -> str:
-    """Write how far jobs are: `clean 3 of 10 datums, report waits`."""
-    parts = []
-    for info in infos:
-        if info.state not in _OPEN:
-            continue
+    def _how_far(self, info: pps_pb2.JobInfo) -> str:
+        """Write how far a job is: `clean: 3 of 10 datums`, `report: waits`."""
         done = info.data_processed + info.data_skipped + info.data_failed + info.data_recovered
-        how = "waits"
-        if info.state != pps_pb2.JOB_CREATED:
-            how = f"{done} of {info.data_total} datums"
-        parts.append(f"{printable(info.job.pipeline.name)} {how}")
-    return ", ".join(parts)
+        how = (
+            f"{done} of {info.data_total} datums" if info.state != pps_pb2.JOB_CREATED else "waits"
+        )
+        if not done:
+            how = self._obstacle(info.job.pipeline) or how
+        return printable(f"{info.job.pipeline.name}: {how}")
+
+    def _obstacle(self, pipeline: pps_pb2.Pipeline) -> str:
+        """Return why no worker of a pipeline begins; nothing if they do."""
+        request = pps_pb2.InspectPipelineRequest(pipeline=pipeline)
+        try:
+            found = self._session.server.pps.InspectPipeline(request)
+        except grpc.RpcError:
+            return ""  # it was deleted
+        return found.reason if found.state in _TROUBLED else ""
 
 
 @contextmanager
