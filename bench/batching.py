@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -32,7 +33,9 @@ def measure() -> Iterator[Measurement]:
         for name, content in files:
             (attributes / name).write_bytes(content)
         note(f"inferring {FILES} files in one process, and a datum each, by turns")
-        program = (str(_environment() / "bin/python3"), str(_PROGRAM))
+        # With what it asks for datums by, and what the stage unpacks its model with.
+        found = f"PYTHONPATH={WORKSHOP}:{sysconfig.get_path('purelib')}"
+        program = ("env", found, str(_environment() / "bin/python3"), str(_PROGRAM))
         ours, peer = [], []
         for turn in range(_TURNS):  # the quickest of each counts
             out = folder / f"out-{turn}"
