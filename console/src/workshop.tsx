@@ -19,6 +19,7 @@ interface Step {
   time: string;
   optional: boolean;
   progress: Progress;
+  next: boolean;
   found: string;
   commands: string[];
 }
@@ -55,15 +56,13 @@ export function WorkshopView({ project }: { project: string }) {
   );
   if (error) return <Failed error={error} />;
   if (!data) return <Loading />;
-  const open = data.filter((step) => step.progress !== "done");
-  const needed = open.find((step) => !step.optional);
-  const next = needed ?? open[0];
+  const next = data.find((step) => step.next);
   return (
     <section class="page">
       <header class="head">
         <h1>The Iris workshop</h1>
         <span class="quiet" role="status">
-          {needed ? `Step ${needed.number} comes next.` : "All steps are done."}
+          {next && !next.optional ? `Step ${next.number} comes next.` : "All steps are done."}
         </span>
         <span class="grow" />
         <a class="button" href={link(["room", project])}>

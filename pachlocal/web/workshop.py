@@ -65,27 +65,28 @@ class Workshop:
 
 
 def _steps(session: Session, project: str) -> list[dict[str, Any]]:
+    from pachlocal.workshop.checks import StepProgress
     from pachlocal.workshop.state import WorkshopState
-    from pachlocal.workshop.steps import STEPS, typed
+    from pachlocal.workshop.steps import by_need, typed
 
     state = WorkshopState(session, project)
     code = state.language()
-    found = []
-    for step in STEPS:
-        progress, text, cure = step.check(state)
-        lines = cure or step.acts or step.looks
-        found.append(
-            {
-                "number": step.number,
-                "title": step.title,
-                "time": step.time,
-                "optional": step.optional,
-                "progress": progress.value,
-                "found": text,
-                "commands": [typed(line, code) for line in lines],
-            }
-        )
-    return found
+    checked = [(step, *step.check(state)) for step in by_need()]
+    open_steps = (step for step, progress, _, _ in checked if progress is not StepProgress.DONE)
+    following = next(open_steps, None)
+    return [
+        {
+            "number": step.number,
+            "title": step.title,
+            "time": step.time,
+            "optional": step.optional,
+            "progress": progress.value,
+            "next": step is following,
+            "found": text,
+            "commands": [typed(line, code) for line in cure or step.acts or step.looks],
+        }
+        for step, progress, text, cure in sorted(checked, key=lambda found: found[0].number)
+    ]
 
 
 def _room(session: Session) -> list[dict[str, Any]]:

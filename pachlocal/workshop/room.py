@@ -10,7 +10,7 @@ from pachlocal.cli.pachctl.client.session import Session
 from pachlocal.proto import pfs_pb2
 from pachlocal.workshop.checks import StepProgress
 from pachlocal.workshop.state import WorkshopState
-from pachlocal.workshop.steps import STEPS, WorkshopStep
+from pachlocal.workshop.steps import STEPS, WorkshopStep, by_need
 
 _TIMEOUT_S = 10.0
 _REPOS = ("training", "attributes", "model", "inference", "report")
@@ -52,8 +52,8 @@ def learners(session: Session) -> Iterator[Learner]:
 
 
 def _learner(state: WorkshopState, project: str) -> Learner:
-    """Find the first step that isn't done; optional ones count when the others are done."""
-    for step in sorted(STEPS, key=lambda step: step.optional):
+    """Find the first step that isn't done."""
+    for step in by_need():
         progress, text, _ = step.check(state)
         if progress is not StepProgress.DONE:
             return Learner(project, step, progress, text, _last(state))

@@ -165,6 +165,11 @@ STEPS = (
 )
 
 
+def by_need() -> list[WorkshopStep]:
+    """Return the steps in the order in which somebody comes to them: optional ones last."""
+    return sorted(STEPS, key=lambda step: step.optional)
+
+
 def typed(line: str, code: str) -> str:
     """Return a line of shell with the language, and another where one is needed, in place.
 

@@ -30,6 +30,7 @@ def test_steps_and_room_follow_each_project(front: Front) -> None:
     steps = front.ask("GET", "/workshop/steps/boris").json
     assert [step["number"] for step in steps] == list(range(1, 14))
     assert [step["progress"] for step in steps] == ["done"] * 3 + ["open"] * 10
+    assert [step["number"] for step in steps if step["next"]] == [4]
     assert "/iris.csv, 4551 bytes" in steps[2]["found"]
     assert steps[3]["commands"][0] == "pachctl create pipeline -f python_train.json"
     assert [step["number"] for step in steps if step["optional"]] == [12, 13]
