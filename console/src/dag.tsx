@@ -109,7 +109,8 @@ function said(node: Node): string {
   const { done, total, failed } = progress(node.job);
   const word = state(node.job.state).word;
   if (!isOver(node.job.state) && total) return `${word} ${done}/${total}`;
-  return failed ? `${word}, ${failed} of ${total} failed` : `${word} · ${ago(node.job.finished)}`;
+  if (failed) return `${word}, ${failed} of ${total} failed`;
+  return node.job.finished ? `${word} · ${ago(node.job.finished)}` : word;
 }
 
 /** The state that a node shows: trouble of the pipeline first, then its newest job's. */

@@ -3,6 +3,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useErrorBoundary } from "preact/hooks";
 import { said } from "./attempt";
+import { toDag } from "./router";
 
 /**
  * Draw a view, or say that it has failed.
@@ -19,7 +20,7 @@ export function Guarded({ address, children }: { address: string; children: Comp
       <button type="button" onClick={again}>
         Try again
       </button>{" "}
-      <a href="#/">To the DAG</a>
+      <a href={toDag()}>To the DAG</a>
     </p>
   );
 }

@@ -4,6 +4,7 @@ import type { ComponentChildren } from "preact";
 import type { ApiError } from "./api";
 import { DATA_LOSS, NOT_FOUND } from "./api";
 import { state } from "./format";
+import { toDag } from "./router";
 import type { Part } from "./times";
 
 export function State({ name, title = "" }: { name: string; title?: string }) {
@@ -21,7 +22,7 @@ export function Problem({ error }: { error: ApiError }) {
       <p>{error.message}</p>
       {error.code === NOT_FOUND && (
         <p>
-          It may have been deleted meanwhile. <a href="#/">Back to the DAG</a>
+          It may have been deleted meanwhile. <a href={toDag()}>Back to the DAG</a>
         </p>
       )}
       {error.code === DATA_LOSS && (

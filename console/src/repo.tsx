@@ -1,7 +1,7 @@
 // A repo: its branches, its commits, and its files in one of them.
 
 import { useState } from "preact/hooks";
-import { call, deleteFile, fileUrl, list, putFile } from "./api";
+import { ApiError, call, deleteFile, fileUrl, list, NOT_FOUND, putFile } from "./api";
 import { archiveUrl } from "./archive";
 import { said, useAttempt } from "./attempt";
 import { Now } from "./clock";
@@ -187,21 +187,51 @@ interface Where {
   path: string;
 }
 
+/** A file or folder, and the commit it is looked at in. */
+interface Found {
+  info: FileInfo;
+  commit: CommitInfo;
+}
+
+async function inspect(at: Where, signal: AbortSignal): Promise<Found> {
+  const commit = commitOf(at.project, at.repo, at.commit);
+  const file = { commit, path: at.path };
+  const root = { commit: null, path: at.path };
+  const empty: FileInfo = {
+    file: root,
+    fileType: "DIR",
+    sizeBytes: "0",
+    hash: "",
+    committed: null,
+  };
+  const [found, info] = await Promise.all([
+    call<CommitInfo>("pfs_v2.API/InspectCommit", { commit }, signal),
+    call<FileInfo>("pfs_v2.API/InspectFile", { file }, signal).catch((problem) => {
+      // A commit without files has no root either.
+      const isEmpty = problem instanceof ApiError && problem.code === NOT_FOUND && at.path === "/";
+      if (!isEmpty) throw problem;
+      return empty;
+    }),
+  ]);
+  return { info, commit: found };
+}
+
+/** Whether files can be put and deleted: on a branch, unless a pipeline writes it. */
+function isOpen(at: Where, commit: CommitInfo): boolean {
+  return at.commit.length !== 32 && commit.origin?.kind !== "AUTO";
+}
+
 export function FilesView({ at }: { at: Where }) {
-  const file = { commit: commitOf(at.project, at.repo, at.commit), path: at.path };
-  const { data, error } = useLive(
-    (signal) => call<FileInfo>("pfs_v2.API/InspectFile", { file }, signal),
-    [at],
-    ["REPOS", "COMMITS"],
-  );
+  const { data, error } = useLive((signal) => inspect(at, signal), [at], ["REPOS", "COMMITS"]);
   return (
     <section class="page">
       <Path at={at} />
       {error && <h1>This can't be shown</h1>}
       {error && <Problem error={error} />}
       {!data && !error && <Loading />}
-      {data && data.fileType === "DIR" && <Folder at={at} info={data} />}
-      {data && data.fileType !== "DIR" && <File at={at} info={data} />}
+      {data?.commit.error && <p class="reason">{data.commit.error}</p>}
+      {data && data.info.fileType === "DIR" && <Folder at={at} of={data} />}
+      {data && data.info.fileType !== "DIR" && <File at={at} of={data} />}
     </section>
   );
 }
@@ -229,7 +259,7 @@ function Path({ at }: { at: Where }) {
   );
 }
 
-function Folder({ at, info }: { at: Where; info: FileInfo }) {
+function Folder({ at, of: { info, commit: within } }: { at: Where; of: Found }) {
   const [pages, setPages] = useState<string[]>([]);
   const [note, setNote] = useState("");
   const [chosen, setChosen] = useState<readonly string[]>([]);
@@ -260,7 +290,7 @@ function Folder({ at, info }: { at: Where; info: FileInfo }) {
     }
     reload();
   };
-  const isBranch = at.commit.length !== 32;
+  const takesFiles = isOpen(at, within);
   const shown = (data ?? []).map((one) => one.file.path);
   const choose = (paths: string[], on: boolean) => {
     const others = chosen.filter((path) => !paths.includes(path));
@@ -270,9 +300,9 @@ function Folder({ at, info }: { at: Where; info: FileInfo }) {
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: files may be dropped; the button does it too
     <div
-      onDragOver={(event) => isBranch && event.preventDefault()}
+      onDragOver={(event) => takesFiles && event.preventDefault()}
       onDrop={(event) => {
-        if (!isBranch) return;
+        if (!takesFiles) return;
         event.preventDefault();
         upload(event.dataTransfer?.files);
       }}
@@ -291,7 +321,7 @@ function Folder({ at, info }: { at: Where; info: FileInfo }) {
         <a class="button" href={link(["changes", at.project, at.repo, at.commit])}>
           What changed
         </a>
-        {isBranch && (
+        {takesFiles && (
           <label class="button">
             Put files
             <input
@@ -304,7 +334,7 @@ function Folder({ at, info }: { at: Where; info: FileInfo }) {
         )}
       </header>
       <p class="quiet" role="status">
-        {note || (isBranch ? "Files can be dropped here, too." : "")}
+        {note || (takesFiles ? "Files can be dropped here, too." : "")}
       </p>
       {error && <Problem error={error} />}
       {data && !data.length && <p class="quiet">This folder is empty.</p>}
@@ -375,7 +405,7 @@ function Folder({ at, info }: { at: Where; info: FileInfo }) {
   );
 }
 
-function File({ at, info }: { at: Where; info: FileInfo }) {
+function File({ at, of: { info, commit } }: { at: Where; of: Found }) {
   const [asked, setAsked] = useState(false);
   const { attempt, failure } = useAttempt();
   const url = fileUrl({ project: at.project, repo: at.repo, id: at.commit }, info.file.path);
@@ -383,7 +413,8 @@ function File({ at, info }: { at: Where; info: FileInfo }) {
   const remove = () =>
     attempt(async () => {
       await deleteFile(url);
-      window.history.back();
+      const folder = info.file.path.replace(/[^/]+$/, "");
+      window.location.replace(toFile(at.project, at.repo, at.commit, folder));
     });
   return (
     <>
@@ -400,11 +431,16 @@ function File({ at, info }: { at: Where; info: FileInfo }) {
         <a class="button" href={`${url}?download=1`}>
           Download
         </a>
-        {at.commit.length !== 32 &&
+        {isOpen(at, commit) &&
           (asked ? (
-            <button type="button" class="bad" onClick={remove}>
-              Delete for good?
-            </button>
+            <>
+              <button type="button" class="bad" onClick={remove}>
+                Delete in a new commit
+              </button>
+              <button type="button" onClick={() => setAsked(false)}>
+                Keep
+              </button>
+            </>
           ) : (
             <button type="button" onClick={() => setAsked(true)}>
               Delete

@@ -42,6 +42,8 @@ export function link(parts: string[], query: Record<string, string> = {}): strin
   return `#/${parts.map(encodeURIComponent).join("/")}${asked ? `?${asked}` : ""}`;
 }
 
+/** The link to the DAG of the project that is shown. */
+export const toDag = () => link(["dag", ...read().parts.slice(1, 2)]);
 export const toPipeline = (project: string, name: string) => link(["pipeline", project, name]);
 export const toJob = (project: string, pipeline: string, id: string) =>
   link(["job", project, pipeline, id]);

@@ -1,7 +1,7 @@
 // A pipeline's spec: looked at, changed, and what the change would run before it is made.
 
 import { useState } from "preact/hooks";
-import { ApiError, call, NOT_FOUND, UNIMPLEMENTED } from "./api";
+import { ApiError, call, UNIMPLEMENTED } from "./api";
 import { useAttempt } from "./attempt";
 
 interface Review {
@@ -37,9 +37,7 @@ async function check(text: string, reprocess: boolean): Promise<Checked> {
     ]);
     return { text, reprocess, review, jobs: plan.jobs };
   } catch (problem) {
-    const isOther =
-      problem instanceof ApiError && [UNIMPLEMENTED, NOT_FOUND].includes(problem.code);
-    if (!isOther) throw problem;
+    if (!(problem instanceof ApiError && problem.code === UNIMPLEMENTED)) throw problem;
     const review = { warnings: [], notes: ["This server doesn't plan; the spec is JSON."] };
     return { text, reprocess, review, jobs: [] };
   }

@@ -82,7 +82,8 @@ export function WorkshopView({ project }: { project: string }) {
                 {step.number}. {step.title}
                 {step.optional && " (optional)"}
               </h2>
-              <p class="quiet">{step === next ? `${step.found}; ${step.time}` : step.found}</p>
+              <p class="quiet">{step.found}</p>
+              {step === next && <p class="quiet">Takes {step.time}</p>}
               {step === next && <pre>{step.commands.join("\n")}</pre>}
             </div>
           </li>

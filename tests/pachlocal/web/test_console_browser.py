@@ -552,10 +552,34 @@ def test_files_are_put_and_deleted_and_run_nothing(store: Front, person: Person)
     person.sees("<img src=x onerror=alert(1)>")  # the letters, no picture
     assert person.page.locator("article img, article a").count() == 0
     person.click("Delete", "button")
-    person.click("Delete for good?", "button")
+    person.click("Delete in a new commit", "button")
     assert person.clicks == 3
     playwright.expect(person.page.get_by_role("link", name="evil.md")).to_have_count(0)
+    person.click("first")
+    person.click("Delete", "button")
+    person.click("Keep", "button")
+    person.click("Delete", "button")
+    person.click("Delete in a new commit", "button")
+    person.sees("This folder is empty.")
+    person.page.get_by_label("Put files").set_input_files(
+        {"name": "again", "mimeType": "text/plain", "buffer": b"2"}
+    )
+    person.sees("again is put")
     store.daemon.pachctl("delete", "repo", "drop")
+
+
+def test_a_pipelines_output_takes_no_files_and_says_why_there_are_none(
+    store: Front, person: Person
+) -> None:
+    person.page.goto(f"{store.origin}/#/files/default/species/master?path=/")
+    person.sees("bad.csv")
+    assert person.page.get_by_label("Put files").count() == 0
+    person.click("bad.csv")
+    person.sees("Where it comes from")
+    assert person.page.get_by_role("button", name="Delete").count() == 0
+    person.page.goto(f"{store.origin}/#/files/default/check/master?path=/")
+    person.sees("datum")
+    person.sees("This folder is empty.")
 
 
 def test_what_a_server_that_has_gone_did_not_do_is_said(store: Front, person: Person) -> None:
@@ -579,7 +603,7 @@ def test_what_a_server_that_has_gone_did_not_do_is_said(store: Front, person: Pe
     person.sees("Where it comes from")
     page.route("**/pfs/**", lambda route: route.abort())
     person.click("Delete", "button")
-    person.click("Delete for good?", "button")
+    person.click("Delete in a new commit", "button")
     playwright.expect(page.get_by_role("alert").filter(has_text=away)).to_be_visible()
 
     page.goto(f"{store.origin}/#/pipeline/default/talk")
@@ -655,6 +679,11 @@ def test_a_changed_spec_is_planned_before_it_is_applied(store: Front, person: Pe
     editor.fill(json.dumps(spec | {"description": "Copies."}))
     apply = person.page.get_by_role("button", name="Apply")
     playwright.expect(apply).to_be_disabled()
+    editor.fill(json.dumps(spec).replace("attributes", "atributes"))
+    person.page.get_by_role("button", name="See what it would run").click()
+    person.sees("repo default/atributes not found")
+    playwright.expect(apply).to_be_disabled()
+    editor.fill(json.dumps(spec | {"description": "Copies."}))
     person.click("See what it would run", "button")
     person.sees("0 would run, 2 would be skipped")
     person.click("Apply", "button")
