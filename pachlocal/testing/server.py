@@ -140,16 +140,18 @@ class Server:
 
         Returns:
             What comes of it.
+
+        Raises:
+            OSError: A file or folder can't be read; nothing is put.
+            PipelineError: The server refuses it.
         """
         pfs = self._session.server.pfs
+        head = pfs_pb2.Commit(repo=_repo(repo), id=branch)
+        changes = [*_changes(head, files, delete)]
         with self._told():
             pfs.CreateRepo(pfs_pb2.CreateRepoRequest(repo=_repo(repo), update=True))
-            commit = pfs.StartCommit(
-                pfs_pb2.StartCommitRequest(branch=pfs_pb2.Branch(repo=_repo(repo), name=branch))
-            )
-            pfs.ModifyFile(_changes(commit, files, delete))
-            pfs.FinishCommit(pfs_pb2.FinishCommitRequest(commit=commit))
-        return self._run([commit.id])
+            pfs.ModifyFile(iter(changes))
+        return self._run([self._finished(repo, branch).id])
 
     def apply(self, *specs: Spec, reprocess: bool = False) -> Run:
         """Create or update pipelines.
@@ -245,11 +247,10 @@ class Server:
         try:
             info = pfs.InspectCommit(request, timeout=self._timeout_s)
         except grpc.RpcError as error:
+            why = f"{repo}@{branch} is not done after {self._timeout_s:g} s"
             if status_of(error) is not grpc.StatusCode.DEADLINE_EXCEEDED:
-                raise
-            raise PipelineError(
-                f"{repo}@{branch} is not done after {self._timeout_s:g} s"
-            ) from None
+                why = explain(error, self._session)
+            raise PipelineError(why) from None
         if info.error:
             run = Run(self._session, [info.commit.id], max(deadline - time.monotonic(), 1.0))
             run.check()

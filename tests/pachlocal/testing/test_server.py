@@ -93,6 +93,18 @@ def test_a_failure_says_why(server: Server) -> None:
         server.read("input", "/absent")
     with pytest.raises(CliError, match=r"missing.json"):
         server.apply("missing.json")
+    with pytest.raises(PipelineError, match=r"repo default/inptu; did you mean input@master\?$"):
+        server.read("inptu", "/bad")
+
+
+def test_what_cannot_be_put_is_named_and_stops_nothing(server: Server) -> None:
+    server.put("texts", {"/a": "1"})
+    with pytest.raises(FileNotFoundError, match="no-such-file"):
+        server.put("texts", {"/b": Path("no-such-file")})
+    with pytest.raises(PipelineError, match="path collision"):
+        server.put("texts", {"/a/b": "2"})
+    server.put("texts", {"/c": "3"})
+    assert server.files("texts") == {"/a": b"1", "/c": b"3"}
 
 
 def test_what_takes_too_long_is_named(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
