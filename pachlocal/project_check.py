@@ -10,13 +10,14 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
 from pachlocal.cli import program
 from pachlocal.cli.pachctl.pps.specs import Document
 from pachlocal.dev.project import Project, image_of
+from pachlocal.errors import InvalidArgumentError
 from pachlocal.lint import refusals
 from pachlocal.runtime.environment import container_environment, interpreter_environment
 from pachlocal.runtime.environments.keeper import Environments
@@ -48,11 +49,17 @@ def findings(folder: Path) -> Iterator[Finding]:
     else:
         names = ", ".join(name for _, name in project.specs)
         yield "pass", "project", f"{count} pipeline{'s' * (count != 1)}: {names}", ""
+    try:
+        stages = Stages([project.compose]) if project.compose else {}
+    except InvalidArgumentError:
+        return  # it is among the problems
     for document in project.specs.values():
-        yield from _of_pipeline(project, document)
+        yield from _of_pipeline(project, stages, document)
 
 
-def _of_pipeline(project: Project, document: Document) -> Iterator[Finding]:
+def _of_pipeline(
+    project: Project, stages: Mapping[str, Path], document: Document
+) -> Iterator[Finding]:
     name, transform = document.request.pipeline.name, document.request.transform
     for refusal in refusals(document):
         yield "fail", name, f"{document.place}: {refusal}", ""
@@ -62,7 +69,6 @@ def _of_pipeline(project: Project, document: Document) -> Iterator[Finding]:
         yield "fail", name, f"image {image} is built from {folder}, which isn't a folder", ""
         return
     words = [*transform.cmd, *transform.stdin]
-    stages = Stages([project.compose]) if project.compose else {}
     if text := image_remark(stages, image, words):
         yield "fail", name, text, ""
         return

@@ -16,6 +16,7 @@ from pachlocal.runtime.stages import COMPOSE, folder_of, load_stages
 _SPECS = (".json", ".yaml", ".yml")
 _MOST_BYTES = 2**20  # of a specification; what is larger is data
 _PIPELINE = re.compile(r"""(?m)(?:^|[{,\s])["']?pipeline["']?\s*:""")
+_INPUT = re.compile(r"""(?m)(?:^|[{,\s])["']?input["']?\s*:""")
 _TRANSFORM = re.compile(r"""(?m)(?:^|[{,\s])["']?(?:transform|spout)["']?\s*:""")
 
 _FileStamp: TypeAlias = "tuple[int, int, int]"
@@ -210,7 +211,8 @@ def image_of(document: Document) -> str:
 def _is_meant(data: bytes, *, known: bool) -> bool:
     """Whether a file looks like a specification, right or wrong."""
     text = data.decode("utf-8", "replace")
-    return known or bool(_PIPELINE.search(text) and _TRANSFORM.search(text))
+    # Two of the three are enough: one of them may be misspelt.
+    return known or sum(bool(it.search(text)) for it in (_PIPELINE, _TRANSFORM, _INPUT)) > 1
 
 
 def _stamp(path: Path) -> _FileStamp | None:

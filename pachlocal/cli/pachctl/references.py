@@ -160,7 +160,8 @@ class _PointType(_Type[Reference]):
     def read(self, text: str) -> Reference:
         reference = parse(text)
         if self._point and not (reference.branch or reference.commit):
-            raise ValueError(f"the branch or commit is missing, as in {reference.repo}@master")
+            repo, colon, path = text.partition(":")
+            raise ValueError(f"the branch or commit is missing, as in {repo}@master{colon}{path}")
         if reference.path is not None and not self._path:
             raise ValueError("a path has no place here")
         return reference

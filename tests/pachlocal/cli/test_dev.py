@@ -185,10 +185,14 @@ def test_a_project_says_what_changed(folder: Path) -> None:
     assert project.look() == type(changes)()
     (folder / "data.json").write_text('{"rows": [1, 2]}')
     (folder / "twice.yaml").write_text(spec("clean", "other"))
+    (folder / "wrong.json").write_text(spec("wrong", "data").replace("transform", "transfrom"))
     (folder / "report" / "new.sh").touch()
     (folder / "report" / "__pycache__").mkdir()
     changes = project.look()
-    assert changes.problems == ["twice.yaml: clean is also in clean.json"]
+    twice, wrong = changes.problems
+    assert twice == "twice.yaml: clean is also in clean.json"
+    assert wrong.startswith("wrong.json: transfrom: no such field; did you mean transform?")
+    (folder / "wrong.json").unlink()
     assert changes.images == {"acme/report:1"}
     (folder / "compose.yaml").write_text("services: [")
     (problem,) = project.look().problems

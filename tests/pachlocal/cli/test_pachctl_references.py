@@ -80,6 +80,7 @@ def test_only_version_4_uuids_are_ids() -> None:
         (JOB, "@x", "the name of the pipeline is missing"),
         (COMMIT, "model", "the branch or commit is missing, as in model@master"),
         (FILE, "data", "the branch or commit is missing, as in data@master"),
+        (FILE, "data:/1.csv", "the branch or commit is missing, as in data@master:/1.csv"),
     ],
 )
 def test_what_is_missing_is_named(kind: click.ParamType[Any], text: str, said: str) -> None:

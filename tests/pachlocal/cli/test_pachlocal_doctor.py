@@ -233,6 +233,13 @@ def test_in_a_folder_of_ones_own_it_looks_at_that(tmp_path: Path):
     assert "scikit-learn" not in out
     assert out.endswith("What is in this folder can run here.\n")
 
+    right = (home / "compose.yaml").read_text()
+    (home / "compose.yaml").write_text("services:\n  words: [\n")
+    code, out = doctor(tmp_path, *options, cwd=home)
+    assert code == 1
+    assert "fail  project   compose.yaml:3:1: expected the node content" in out
+    (home / "compose.yaml").write_text(right)
+
     (home / "words" / "requirements.txt").write_text("no-such-package==1.0  # why\nclick==0.1\n")
     (home / "words" / "words.py").rename(home / "words" / "count.py")
     spec = (home / "words.json").read_text()
