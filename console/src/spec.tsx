@@ -26,9 +26,14 @@ interface Checked {
   jobs: Planned[];
 }
 
+const nameIn = (spec: string): unknown => JSON.parse(spec)?.pipeline?.name;
+
 /** Ask what a spec would do; a server that can't tell says nothing. */
-async function check(text: string, reprocess: boolean): Promise<Checked> {
-  JSON.parse(text);
+async function check(text: string, reprocess: boolean, spec: string): Promise<Checked> {
+  const name = nameIn(spec);
+  if (nameIn(text) !== name) {
+    throw new Error(`The pipeline's name must stay ${name}; pachctl create pipeline makes others.`);
+  }
   const planned = { specJson: text, update: true, reprocess };
   try {
     const [review, plan] = await Promise.all([
@@ -77,7 +82,7 @@ export function Spec({ spec, done }: { spec: string; done: () => void }) {
             </label>
             <button
               type="button"
-              onClick={() => attempt(async () => setChecked(await check(text, reprocess)))}
+              onClick={() => attempt(async () => setChecked(await check(text, reprocess, spec)))}
             >
               See what it would run
             </button>

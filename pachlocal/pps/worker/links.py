@@ -62,7 +62,7 @@ class Links:
             raise OutputError(f"{shown} links to {path_text(seen)}, outside /pfs")
         if not os.path.exists(place):  # noqa: PTH110 - pathlib takes longer
             raise OutputError(f"{shown} links to {path_text(seen)}, which is not there")
-        if inside is None and _below(self.root, os.path.realpath(place)) is not None:
+        if _below(f"{self.root}/out", os.path.realpath(place)) is not None:
             raise OutputError(f"{shown} links to {path_text(seen)}, which /pfs/out itself is in")
         return Place(seen, place)
 

@@ -958,6 +958,16 @@ def test_links_elsewhere_are_refused(world: World, tmp_path: Path, target: str) 
     assert "/pfs/out/loop" in reason
 
 
+@pytest.mark.parametrize("target", ["/pfs", "/pfs/out", "..", "."])
+def test_an_output_that_would_contain_itself_is_refused(
+    world: World, tmp_path: Path, target: str
+) -> None:
+    def leave(run: Run) -> None:
+        (run.pfs / "out" / "c").symlink_to(target)
+
+    assert "which /pfs/out itself is in" in str(output_of(world, tmp_path, leave))
+
+
 @pytest.mark.parametrize("target", [None, "/pfs/none", b"/\xff"], ids=["pipe", "none", "bytes"])
 def test_a_reason_can_be_read_whatever_bytes_are_in_a_name(
     world: World, tmp_path: Path, target: str | bytes | None
