@@ -144,7 +144,7 @@ export function RoomView({ project }: { project: string }) {
         </div>
       ) : (
         <p class="quiet">
-          No project has a repo of the workshop yet. Each learner works in one of their own:{" "}
+          No learner has a project yet. Each works in one of their own:{" "}
           <code>pachctl create project anna</code>, then{" "}
           <code>pachctl config update context --project anna</code>.
         </p>

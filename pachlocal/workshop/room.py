@@ -13,6 +13,7 @@ from pachlocal.workshop.state import WorkshopState
 from pachlocal.workshop.steps import STEPS, WorkshopStep, by_need
 
 _TIMEOUT_S = 10.0
+_DEFAULT = "default"  # the project that is always there, and nobody's
 _REPOS = ("training", "attributes", "model", "inference", "report")
 
 
@@ -43,11 +44,17 @@ class Learner(NamedTuple):
 
 
 def learners(session: Session) -> Iterator[Learner]:
-    """Yield a learner for each project that holds something of the workshop, by name."""
-    listed = session.server.pfs.ListProject(pfs_pb2.ListProjectRequest(), timeout=_TIMEOUT_S)
+    """Yield a learner for each project that holds something of the workshop, by name.
+
+    Whoever hasn't begun has a project that holds nothing at all.
+    """
+    pfs = session.server.pfs
+    listed = pfs.ListProject(pfs_pb2.ListProjectRequest(), timeout=_TIMEOUT_S)
+    repos = pfs.ListRepo(pfs_pb2.ListRepoRequest(type="user"), timeout=_TIMEOUT_S)
+    in_use = {info.repo.project.name for info in repos} | {_DEFAULT}
     for name in sorted(info.project.name for info in listed):
         state = WorkshopState(session, name)
-        if any(map(state.has_repo, _REPOS)):
+        if name not in in_use or any(map(state.has_repo, _REPOS)):
             yield _learner(state, name)
 
 

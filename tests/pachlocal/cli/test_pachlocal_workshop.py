@@ -179,8 +179,9 @@ def test_a_commit_that_is_left_open_is_noticed(daemon: Daemon):
 @pytest.mark.slow
 def test_the_room_shows_who_is_at_which_step(daemon: Daemon):
     assert workshop(daemon, "room").stdout == "PROJECT STEP PROGRESS LAST COMMIT FOUND\n"
-    for name in ("anna", "boris", "cleo", "idle"):
+    for name in ("anna", "boris", "cleo", "idle", "late", "other"):
         daemon.pachctl("create", "project", name)
+    daemon.pachctl("create", "repo", "something", "--project", "other")
     for name, last in (("anna", 2), ("boris", 3), ("cleo", 4)):
         context = {"pachd_address": daemon.env["PACHD_ADDRESS"], "project": name}
         contexts = {"active_context": "room", "contexts": {"room": context}}
@@ -191,12 +192,13 @@ def test_the_room_shows_who_is_at_which_step(daemon: Daemon):
     result = workshop(daemon, "room")
     assert (result.returncode, result.stderr) == (0, "")
     found = {row.split()[0]: row for row in result.stdout.splitlines()[1:]}
-    assert list(found) == ["anna", "boris", "cleo", "idle"]
+    assert list(found) == ["anna", "boris", "cleo", "idle", "late"]
     for name, step in (
         ("anna", "3 Commit the training data"),
         ("boris", "4 Create the training pipeline"),
         ("cleo", "5 Commit attributes"),
         ("idle", "2 Create the input repositories"),
+        ("late", "2 Create the input repositories"),
     ):
         assert re.match(rf"{name} +{step} +open +", found[name]), found[name]
     assert " ago " in found["cleo"]

@@ -55,6 +55,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     daemon = Daemon(folder / "store", "--compose", str(folder / "compose.yaml"))
     try:
         front = with_console(daemon)
+        daemon.pachctl("create", "project", "empty")
         for repo in ("training", "attributes"):
             daemon.pachctl("create", "repo", repo)
         score = "n=$(wc -l < /pfs/training/iris.csv)\n" + (
@@ -706,7 +707,6 @@ def test_the_server_goes_and_comes_back(store: Front, person: Person) -> None:
 
 
 def test_an_empty_project_and_what_is_gone_say_what_to_do(store: Front, person: Person) -> None:
-    store.daemon.pachctl("create", "project", "empty")
     person.page.goto(f"{store.origin}/#/dag/empty")
     person.sees("pachctl create repo training")
     person.page.goto(f"{store.origin}/#/pipeline/default/gone")
@@ -778,7 +778,7 @@ def test_the_room_shows_who_is_at_which_step(store: Front, person: Person) -> No
     person.click("Who is at which step")
     assert person.clicks == 2
     rows = person.page.get_by_role("row").filter(has_text="anna")
-    playwright.expect(rows).to_have_count(0)
+    playwright.expect(rows).to_contain_text("2 Create the input repositories")
     for repo in ("training", "attributes"):
         daemon.pachctl("create", "repo", repo, "--project", "anna")
     playwright.expect(rows).to_contain_text("3 Commit the training data")
