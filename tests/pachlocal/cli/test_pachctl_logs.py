@@ -159,9 +159,11 @@ def test_who_waits_sees_how_far_it_is_and_who_lists_why_it_failed(
     command = ["pachctl", "wait", "commit", "slow@master"]
     with subprocess.Popen(command, env=talk.env, stdout=subprocess.DEVNULL, stderr=other) as it:
         os.close(other)
-        while "slow 0 of 2 datums" not in shown:
-            shown += os.read(main, 1 << 12).decode()
-        go.touch()
+        try:
+            while "slow: 0 of 2 datums" not in shown:
+                shown += os.read(main, 1 << 12).decode()
+        finally:
+            go.touch()  # it ends, whatever was shown
         assert it.wait() == 0
     os.close(main)
     row = lines(talk, "list", "job", "-p", "slow")[1]
