@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from walkthrough.machine import Daemon
@@ -51,7 +52,8 @@ def unix_sockets(pid: int) -> Iterator[str]:
     """The paths that a process listens on."""
     own = set()
     for entry in Path(f"/proc/{pid}/fd").iterdir():
-        own.add(str(entry.readlink()).removeprefix("socket:[").removesuffix("]"))
+        with suppress(FileNotFoundError):  # it is closed by now
+            own.add(str(entry.readlink()).removeprefix("socket:[").removesuffix("]"))
     for line in Path("/proc/net/unix").read_text().splitlines()[1:]:
         *_, flags, _, _, inode, path = line.split(maxsplit=7) if line.count("/") else [""] * 5
         if inode in own and flags == "00010000":
