@@ -8,10 +8,12 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
 Explain: TypeAlias = Callable[[Exception], "str | None"]
+Unraisable: TypeAlias = "Callable[[sys.UnraisableHookArgs], Any]"
 
 _INTERRUPTED = 130  # 128 + the signal's number, as a shell reports it
 _PIPE_CLOSED = 141
@@ -32,7 +34,8 @@ def run(name: str, program: Callable[[], int], explain: Explain = lambda _: None
     # gRPC's core would write its own lines to stderr, beside ours.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     _open_streams()
-    sys.unraisablehook = _interrupt_again
+    usual = sys.unraisablehook
+    sys.unraisablehook = partial(_interrupt_again, usual)
     try:
         code = _run(name, program, explain)
         sys.stdout.flush()
@@ -44,6 +47,8 @@ def run(name: str, program: Callable[[], int], explain: Explain = lambda _: None
     except OSError as problem:
         _forget_output()
         return _say(name, _explain(problem))
+    finally:
+        sys.unraisablehook = usual
     return code
 
 
@@ -115,7 +120,7 @@ def _open_streams() -> None:
             stream.reconfigure(errors="replace" if name == "stdout" else "backslashreplace")
 
 
-def _interrupt_again(lost: sys.UnraisableHookArgs) -> None:
+def _interrupt_again(usual: Unraisable, lost: sys.UnraisableHookArgs) -> None:
     """Interrupt the program once more, if the interrupt fell into a destructor or a callback.
 
     Python drops whatever is raised there, and the program would go on as if nothing had been asked.
@@ -124,7 +129,7 @@ def _interrupt_again(lost: sys.UnraisableHookArgs) -> None:
         program = threading.main_thread().ident
         threading.Timer(_AGAIN_S, signal.pthread_kill, (program, signal.SIGINT)).start()
     else:
-        sys.__unraisablehook__(lost)
+        usual(lost)
 
 
 def _forget_output() -> None:
