@@ -23,7 +23,7 @@ from pachlocal.proto import pfs_pb2, pfs_pb2_grpc
 
 pytestmark = pytest.mark.slow
 
-CALLS = int(os.environ.get("FUZZ_CALLS", "1000"))
+CALLS = int(os.environ.get("FUZZ_CALLS", "2000"))
 SEED = int(os.environ.get("FUZZ_SEED", "0")) or random.randrange(1, 10**9)  # noqa: S311
 _REFRESH = 50  # calls
 _KIND = 60  # letters of a problem that tell it from others

@@ -24,7 +24,7 @@ from fuzz.world import World
 
 pytestmark = pytest.mark.slow
 
-COMMANDS = int(os.environ.get("FUZZ_COMMANDS", "400"))
+COMMANDS = int(os.environ.get("FUZZ_COMMANDS", "800"))
 SEED = int(os.environ.get("FUZZ_SEED", "0")) or random.randrange(1, 10**9)  # noqa: S311
 _REFRESH = 50  # commands
 _DEADLINE_S = 30.0

@@ -1,3 +1,4 @@
+import os
 import signal
 import subprocess
 import sys
@@ -46,7 +47,8 @@ def start_demo(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]
         demo.communicate()
 
 
-@pytest.mark.slow  # `make demo` is what CI runs as well
+@pytest.mark.slow
+@pytest.mark.skipif(bool(os.environ.get("CI")), reason="CI runs it in the offline bundle")
 def test_the_demo_shows_every_step_and_leaves_nothing(
     start_demo: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:

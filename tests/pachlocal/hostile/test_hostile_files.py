@@ -24,7 +24,7 @@ SEED = 20_240_817
 pytestmark = pytest.mark.slow
 
 # Of those that are made by chance, for each way to read them.
-NUMBER = int(os.environ.get("HOSTILE_FILES", "80"))
+NUMBER = int(os.environ.get("HOSTILE_FILES", "200"))
 MOST_MEMORY = 450 * 2**20  # bytes, 100 of them Python's and gRPC's
 
 SPEC: dict[str, Any] = {

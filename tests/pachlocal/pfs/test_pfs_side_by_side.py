@@ -200,7 +200,7 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
 
 
 @pytest.mark.parametrize(
-    "examples", [20, pytest.param(150, marks=pytest.mark.slow)], ids=["few", "many"]
+    "examples", [20, pytest.param(80, marks=pytest.mark.slow)], ids=["few", "many"]
 )
 def test_what_is_acknowledged_stays(stage: Stage, examples: int) -> None:
     @settings(deadline=None, max_examples=examples, suppress_health_check=[HealthCheck.too_slow])
