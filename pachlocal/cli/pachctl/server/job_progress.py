@@ -56,10 +56,14 @@ class JobProgress:
         request = pps_pb2.InspectJobSetRequest(job_set=pps_pb2.JobSet(id=self._id), details=True)
         while not self._over.wait(_INTERVAL_S):
             try:
-                infos = list(self._session.server.pps.InspectJobSet(request))
+                infos = self._session.server.pps.InspectJobSet(request)
+                running = [info for info in infos if info.state in _OPEN]
+                obstacles = {} if all(map(_done, running)) else self._obstacles()
             except (grpc.RpcError, ValueError):
                 return  # what waits will say why
-            text = ", ".join(self._how_far(info) for info in infos if info.state in _OPEN)
+            text = ", ".join(
+                _how_far(info, obstacles.get(_key(info.job.pipeline), "")) for info in running
+            )
             width = shutil.get_terminal_size().columns - 1  # a line that is wrapped stays
             with self._lock:
                 if not self._over.is_set():
@@ -67,24 +71,28 @@ class JobProgress:
                     sys.stderr.flush()
                     self._drawn = True
 
-    def _how_far(self, info: pps_pb2.JobInfo) -> str:
-        """Write how far a job is: `clean: 3 of 10 datums`, `report: waits`."""
-        done = info.data_processed + info.data_skipped + info.data_failed + info.data_recovered
-        how = (
-            f"{done} of {info.data_total} datums" if info.state != pps_pb2.JOB_CREATED else "waits"
-        )
-        if not done:
-            how = self._obstacle(info.job.pipeline) or how
-        return printable(f"{info.job.pipeline.name}: {how}")
+    def _obstacles(self) -> dict[tuple[str, str], str]:
+        """Return why no worker of some pipelines begins."""
+        found = self._session.server.pps.ListPipeline(pps_pb2.ListPipelineRequest())
+        return {_key(info.pipeline): info.reason for info in found if info.state in _TROUBLED}
 
-    def _obstacle(self, pipeline: pps_pb2.Pipeline) -> str:
-        """Return why no worker of a pipeline begins; nothing if they do."""
-        request = pps_pb2.InspectPipelineRequest(pipeline=pipeline)
-        try:
-            found = self._session.server.pps.InspectPipeline(request)
-        except grpc.RpcError:
-            return ""  # it was deleted
-        return found.reason if found.state in _TROUBLED else ""
+
+def _how_far(info: pps_pb2.JobInfo, obstacle: str) -> str:
+    """Write how far a job is: `clean: 3 of 10 datums`, `report: waits`."""
+    how = f"{_done(info)} of {info.data_total} datums"
+    if info.state == pps_pb2.JOB_CREATED:
+        how = "waits"
+    if obstacle and not _done(info):
+        how = obstacle
+    return printable(f"{info.job.pipeline.name}: {how}")
+
+
+def _done(info: pps_pb2.JobInfo) -> int:
+    return info.data_processed + info.data_skipped + info.data_failed + info.data_recovered
+
+
+def _key(pipeline: pps_pb2.Pipeline) -> tuple[str, str]:
+    return pipeline.project.name, pipeline.name
 
 
 @contextmanager
