@@ -51,11 +51,13 @@ def learners(session: Session) -> Iterator[Learner]:
     pfs = session.server.pfs
     listed = pfs.ListProject(pfs_pb2.ListProjectRequest(), timeout=_TIMEOUT_S)
     repos = pfs.ListRepo(pfs_pb2.ListRepoRequest(type="user"), timeout=_TIMEOUT_S)
-    in_use = {info.repo.project.name for info in repos} | {_DEFAULT}
-    for name in sorted(info.project.name for info in listed):
-        state = WorkshopState(session, name)
-        if name not in in_use or any(map(state.has_repo, _REPOS)):
-            yield _learner(state, name)
+    held: dict[str, set[str]] = {info.project.name: set() for info in listed}
+    for info in repos:
+        held.setdefault(info.repo.project.name, set()).add(info.repo.name)
+    for project, names in sorted(held.items()):
+        has_begun = not names.isdisjoint(_REPOS)
+        if has_begun or (not names and project != _DEFAULT):
+            yield _learner(WorkshopState(session, project), project)
 
 
 def _learner(state: WorkshopState, project: str) -> Learner:
