@@ -15,7 +15,7 @@ import { useLive } from "./live";
 import { MetricsView } from "./metrics";
 import { JobsView, PipelineView } from "./pipeline";
 import { FilesView, RepoView } from "./repo";
-import { link, type Place, usePlace } from "./router";
+import { link, type Place, toDag, usePlace } from "./router";
 import { RoomView, WorkshopView } from "./workshop";
 
 const FIRST = "default"; // the project that is shown when none is named
@@ -55,7 +55,7 @@ function View({ place, project }: { place: Place; project: string }) {
     default:
       return (
         <p class="problem">
-          There is no such view. <a href="#/">To the DAG</a>
+          There is no such view. <a href={toDag()}>To the DAG</a>
         </p>
       );
   }
@@ -66,9 +66,9 @@ function NoProject({ name, others }: { name: string; others: string[] }) {
     <p class="problem">
       There is no project {name}.{" "}
       {others.map((other) => (
-        <>
+        <span key={other}>
           <a href={link(["dag", other])}>To {other}</a>{" "}
-        </>
+        </span>
       ))}
     </p>
   );

@@ -196,21 +196,14 @@ interface Found {
 async function inspect(at: Where, signal: AbortSignal): Promise<Found> {
   const commit = commitOf(at.project, at.repo, at.commit);
   const file = { commit, path: at.path };
-  const root = { commit: null, path: at.path };
-  const empty: FileInfo = {
-    file: root,
-    fileType: "DIR",
-    sizeBytes: "0",
-    hash: "",
-    committed: null,
-  };
   const [found, info] = await Promise.all([
     call<CommitInfo>("pfs_v2.API/InspectCommit", { commit }, signal),
     call<FileInfo>("pfs_v2.API/InspectFile", { file }, signal).catch((problem) => {
       // A commit without files has no root either.
       const isEmpty = problem instanceof ApiError && problem.code === NOT_FOUND && at.path === "/";
       if (!isEmpty) throw problem;
-      return empty;
+      const root = { commit: null, path: at.path };
+      return { file: root, fileType: "DIR", sizeBytes: "0", hash: "", committed: null };
     }),
   ]);
   return { info, commit: found };
