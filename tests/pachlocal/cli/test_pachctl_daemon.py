@@ -1,7 +1,9 @@
 """pachctl with a daemon that runs: what a server of one's own can't show."""
 
+import json
 from pathlib import Path
 
+import pytest
 from walkthrough.machine import Daemon
 
 
@@ -68,3 +70,69 @@ def test_the_workshop_s_first_steps_as_1_4_wrote_them(daemon: Daemon, tmp_path: 
     assert len(daemon.pachctl("list-commit", "training").splitlines()) == 3
     daemon.pachctl("delete-all", stdin="y\n")
     assert len(daemon.pachctl("list-repo").splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("put", "file", "data@master:/a/b", "-f"),
+        ("copy", "file", "data@other:/b", "data@master:/a/b"),
+        ("put-file", "data", "master", "/a/b", "-c", "-f"),
+    ],
+    ids=" ".join,
+)
+def test_a_commit_that_fails_in_its_finishing_fails_the_command(
+    daemon: Daemon, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    (tmp_path / "b").write_text("b")
+    daemon.pachctl("create", "repo", "data")
+    for place in ("data@master:/a", "data@other:/b"):
+        daemon.pachctl("put", "file", place, "-f", str(tmp_path / "b"))
+
+    file = [str(tmp_path / "b")] if words[-1] == "-f" else []
+    failed = daemon.run("pachctl", *words, *file)
+    id_ = json.loads(daemon.pachctl("inspect", "commit", "data@master", "--raw"))["commit"]["id"]
+    reason = "file / directory path collision (/a/b)"
+    said = f"pachctl: commit data@{id_} isn't valid, so no pipeline reads it: {reason}\n"
+    assert (failed.returncode, failed.stderr) == (1, said)
+
+
+@pytest.mark.parametrize("words", [("finish", "commit", "data@master"), None])
+def test_and_so_does_one_that_is_finished_by_itself(
+    daemon: Daemon, tmp_path: Path, words: tuple[str, ...] | None
+) -> None:
+    (tmp_path / "b").write_text("b")
+    daemon.pachctl("create", "repo", "data")
+    daemon.pachctl("start", "commit", "data@master")
+    for place in ("data@master:/a", "data@master:/a/b"):  # nothing to say: it may be mended yet
+        daemon.pachctl("put", "file", place, "-f", str(tmp_path / "b"))
+
+    failed = daemon.run("pachctl", *(words or ("finish-commit", "data", "master")))
+    assert failed.returncode == 1
+    assert failed.stderr.endswith("no pipeline reads it: file / directory path collision (/a/b)\n")
+
+
+def test_a_new_branch_with_a_near_name_is_told(daemon: Daemon, tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("a")
+    put = ("-f", str(tmp_path / "a"))
+    daemon.pachctl("create", "repo", "data")
+
+    def said(*words: str) -> str:
+        done = daemon.run("pachctl", *words)
+        assert done.returncode == 0
+        return done.stderr
+
+    assert said("put", "file", "data@master", *put) == ""  # the first one
+    hint = "branch {} of data is new; did you mean master?\n"
+    assert said("put", "file", "data@mastr", *put) == hint.format("mastr")
+    assert said("put", "file", "data@mastr", *put) == ""
+    assert said("copy", "file", "data@master:/a", "data@maste:/a") == hint.replace(
+        "master", "master or mastr"
+    ).format("maste")
+    assert said("put", "file", "data@experiment", *put) == ""
+    assert said("start", "commit", "data@experimental") == (
+        "branch experimental of data is new; did you mean experiment?\n"
+    )
+    assert said("start-commit", "data", "experimen") == (
+        "branch experimen of data is new; did you mean experiment or experimental?\n"
+    )

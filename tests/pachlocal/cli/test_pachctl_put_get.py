@@ -33,7 +33,7 @@ def test_a_file_replaces_what_was_there(fake: FakeServer, pachctl: Any, tmp_path
     (tmp_path / "iris.csv").write_bytes(b"new")
 
     assert pachctl("put", "file", "data@master", "-f", str(tmp_path / "iris.csv")) == (0, "", "")
-    assert fake.called() == ["InspectRepo", "ModifyFile"]
+    assert fake.called() == ["InspectRepo", "ModifyFile", "InspectCommit"]
     stream = fake.last("ModifyFile")
     assert kinds(stream) == ["set_commit", "delete_file", "add_file"]
     assert stream[0].set_commit.branch.name == "master"
@@ -88,7 +88,7 @@ def test_many_files_go_in_batches_where_the_server_takes_them(
     (tmp_path / "large").write_bytes(bytes(3 << 20))
 
     assert pachctl("put", "file", "d@m:/x", "-r", "-f", str(tmp_path)) == (0, "", "")
-    assert fake.called() == ["InspectRepo", "Check", "ModifyFile"]
+    assert fake.called() == ["InspectRepo", "Check", "ModifyFile", "InspectCommit"]
     assert sum(fake.batches) == len(fake.last("ModifyFile"))
     assert fake.batches[0] >= 1000
     assert max(fake.batches) < 1010
@@ -104,7 +104,7 @@ def test_one_file_is_not_worth_asking_for_batches(
     (tmp_path / "a").write_text("a")
 
     pachctl("put", "file", "d@m", "-f", str(tmp_path / "a"))
-    assert fake.called() == ["InspectRepo", "ModifyFile"]
+    assert fake.called() == ["InspectRepo", "ModifyFile", "InspectCommit"]
 
 
 def test_a_batch_that_fails_half_way_leaves_nothing(

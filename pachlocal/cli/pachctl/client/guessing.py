@@ -56,23 +56,23 @@ def _guesses(server: APIClient, details: str) -> list[str]:
         beside = _names_in(
             server, pfs_pb2.File(commit=pfs_pb2.Commit(repo=of, id=id_), path=folder)
         )
-        return [posixpath.join(folder, near) for near in _near(name, beside)]
+        return [posixpath.join(folder, near) for near in near(name, beside)]
     if (match := _BRANCH.search(details)) is not None:
         branch, project, repo = match.groups()
         repos = _repos(server, project)
         if repo not in repos:
-            return [f"{name}@{branch}" for name in _near(repo, repos)]
-        return [f"{repo}@{name}" for name in _near(branch, repos[repo])]
+            return [f"{name}@{branch}" for name in near(repo, repos)]
+        return [f"{repo}@{name}" for name in near(branch, repos[repo])]
     if (match := _REPO.search(details)) is not None:
-        return _near(match[2], _repos(server, match[1]))
+        return near(match[2], _repos(server, match[1]))
     if (match := _PIPELINE.search(details)) is not None:
         asked = pps_pb2.ListPipelineRequest(projects=[pfs_pb2.Project(name=match[1])])
         pipelines = server.pps.ListPipeline(asked, timeout=_TIMEOUT_S)
-        return _near(match[2], (info.pipeline.name for info in pipelines))
+        return near(match[2], (info.pipeline.name for info in pipelines))
     if (match := _PROJECT.search(details)) is not None:
         request = pfs_pb2.ListProjectRequest()
         projects = server.pfs.ListProject(request, timeout=_TIMEOUT_S)
-        return _near(match[1], (info.project.name for info in projects))
+        return near(match[1], (info.project.name for info in projects))
     return []
 
 
@@ -91,5 +91,6 @@ def _repos(server: APIClient, project: str) -> dict[str, list[str]]:
     }
 
 
-def _near(name: str, names: Iterable[str]) -> list[str]:
+def near(name: str, names: Iterable[str]) -> list[str]:
+    """Return those of some names that may be meant by another one, the nearest first."""
     return [it for it in difflib.get_close_matches(name, [*names], n=_MOST) if it != name]

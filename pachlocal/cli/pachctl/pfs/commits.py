@@ -19,6 +19,7 @@ from pachlocal.cli.pachctl.options import (
     project_option,
     transactional,
 )
+from pachlocal.cli.pachctl.pfs.writes import check_commit, tell_of_new_branch
 from pachlocal.cli.pachctl.printing.commits import commit_table, print_commit, print_commit_sets
 from pachlocal.cli.pachctl.printing.words import print_raw
 from pachlocal.cli.pachctl.references import BRANCH, COMMIT, COMMITS, Reference, is_id, parse
@@ -72,7 +73,7 @@ def start_commit(
             request.parent.CopyFrom(parse(f"{branch.repo}@{parent}").to_commit(name))
         except ValueError as error:
             raise click.BadParameter(str(error), param_hint="'--parent'") from None
-    print(session.server.pfs.StartCommit(request).id)
+    begin_commit(session, request)
 
 
 @command("commit")
@@ -89,7 +90,7 @@ def finish_commit(
     request = pfs_pb2.FinishCommitRequest(
         commit=commit.to_commit(session.project(project)), description=description, force=force
     )
-    session.server.pfs.FinishCommit(request)
+    end_commit(session, request)
 
 
 @command("commit")
@@ -113,6 +114,28 @@ def inspect_commit(
         print_raw([info], raw)
     else:
         print_commit(info, full_timestamps, provenance_of(session, info))
+
+
+def begin_commit(session: Session, request: pfs_pb2.StartCommitRequest) -> None:
+    """Open a commit, and print its ID."""
+    if session.joined:  # what the transaction makes isn't there yet
+        print(session.server.pfs.StartCommit(request).id)
+        return
+    asked = pfs_pb2.InspectRepoRequest(repo=request.branch.repo)
+    before = session.server.pfs.InspectRepo(asked)
+    print(session.server.pfs.StartCommit(request).id)
+    tell_of_new_branch(before, request.branch.name)
+
+
+def end_commit(session: Session, request: pfs_pb2.FinishCommitRequest) -> None:
+    """Finish a commit.
+
+    Raises:
+        CliError: It isn't valid.
+    """
+    session.server.pfs.FinishCommit(request)
+    if not session.joined:
+        check_commit(session, request.commit)
 
 
 def provenance_of(session: Session, info: pfs_pb2.CommitInfo) -> list[pfs_pb2.Commit]:

@@ -17,6 +17,7 @@ from pachlocal.cli.pachctl.options import (
     pass_session,
     project_option,
 )
+from pachlocal.cli.pachctl.pfs.writes import check_commit, tell_of_new_branch
 from pachlocal.cli.pachctl.printing.words import print_raw, size
 from pachlocal.cli.pachctl.references import FILE, FILE_PATH, Reference
 from pachlocal.errors import CliError
@@ -158,7 +159,11 @@ def copy_file(
         append=append,
     )
     change_request = pfs_pb2.ModifyFileRequest(copy_file=change)
+    asked = pfs_pb2.InspectRepoRequest(repo=target.commit.repo)
+    before = session.server.pfs.InspectRepo(asked)
     session.server.pfs.ModifyFile(_stream(target.commit, change_request))
+    tell_of_new_branch(before, destination.branch)
+    check_commit(session, target.commit)
 
 
 def _stream(

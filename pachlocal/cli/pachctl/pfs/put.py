@@ -10,6 +10,7 @@ from pachlocal.cli.pachctl.client.session import Session
 from pachlocal.cli.pachctl.options import command, pass_session, progress_option, project_option
 from pachlocal.cli.pachctl.pfs.sources import STDIN, Item, check, is_url, target_of
 from pachlocal.cli.pachctl.pfs.upload import Upload
+from pachlocal.cli.pachctl.pfs.writes import check_commit, tell_of_new_branch
 from pachlocal.cli.pachctl.printing.progress import TransferProgress
 from pachlocal.cli.pachctl.references import FILE, Reference
 from pachlocal.errors import CliError
@@ -114,19 +115,23 @@ def put_sources(
         untar: Put the files in archives.
         compress: Compress the transfer.
         progress: Show how far it is, on a terminal.
+
+    Raises:
+        CliError: A source can't be read, or the commit that was made isn't valid.
     """
     name = session.project(project)
     # A missing repo is told here; the stream would report it by its own words, if at all.
-    session.server.pfs.InspectRepo(pfs_pb2.InspectRepoRequest(repo=file.to_repo(name)))
+    before = session.server.pfs.InspectRepo(pfs_pb2.InspectRepoRequest(repo=file.to_repo(name)))
     totals = [check(item.source, recursive=recursive) for item in items]
     files = sum(total.files for total in totals)
     # To know the bytes of many files, each would have to be asked.
     size = totals[0].size if files == 1 else 0
+    commit = file.to_commit(name)
     with TransferProgress(wanted=progress, files=files, size_bytes=size) as meter:
-        upload = Upload(
-            file.to_commit(name), items, meter, append=append, recursive=recursive, untar=untar
-        )
+        upload = Upload(commit, items, meter, append=append, recursive=recursive, untar=untar)
         upload.run(session.server, grpc.Compression.Gzip if compress else None)
+    tell_of_new_branch(before, file.branch)
+    check_commit(session, commit)
 
 
 def sources_in(input_file: str) -> list[str]:

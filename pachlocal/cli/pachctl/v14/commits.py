@@ -6,7 +6,7 @@ import click
 
 from pachlocal.cli.pachctl.client.session import Session
 from pachlocal.cli.pachctl.options import COUNT, pass_session, transactional
-from pachlocal.cli.pachctl.pfs.commits import from_of, provenance_of
+from pachlocal.cli.pachctl.pfs.commits import begin_commit, end_commit, from_of, provenance_of
 from pachlocal.cli.pachctl.printing.tables import Table
 from pachlocal.cli.pachctl.printing.words import print_raw, seconds_of
 from pachlocal.cli.pachctl.references import Reference
@@ -36,7 +36,7 @@ def start_commit(
     request = pfs_pb2.StartCommitRequest(branch=target, description=description)
     if parent:
         request.parent.CopyFrom(point(repo, parent).to_commit(name))
-    print(session.server.pfs.StartCommit(request).id)
+    begin_commit(session, request)
 
 
 @old_command("finish-commit")
@@ -47,7 +47,7 @@ def start_commit(
 def finish_commit(session: Session, repo: str, commit: str) -> None:
     """Finish a commit, or a branch's open one; the pipelines that read it start."""
     target = point(repo, commit).to_commit(session.project())
-    session.server.pfs.FinishCommit(pfs_pb2.FinishCommitRequest(commit=target))
+    end_commit(session, pfs_pb2.FinishCommitRequest(commit=target))
 
 
 @old_command("inspect-commit")
