@@ -104,10 +104,11 @@ class Project:
             self._look_at_file(path, changes)
         for path in [path for path in self._files if path not in seen]:
             for document in self._files.pop(path).documents:
-                name = document.request.pipeline.name
+                project, name = key_of(document)
+                named = f" --project {project}" if project else ""
                 changes.notes.append(
                     f"{self.shown(path)} is gone; {name} stays, until: "
-                    f"pachctl delete pipeline {name}"
+                    f"pachctl delete pipeline {name}{named}"
                 )
         self._look_at_code(changes)
         return changes

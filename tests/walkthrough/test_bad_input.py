@@ -202,7 +202,9 @@ def test_a_second_daemon_on_a_store_is_refused(
     compose.write_text("services: {}\n")
     elsewhere = Daemon(daemon.root, place=tmp_path)
     line = refused(elsewhere.run("pachlocal", "up", "--root", str(daemon.root)), "pachlocal")
-    assert line.endswith(f"; it doesn't know {compose}: `pachlocal down`, then `pachlocal up`")
+    at = f"--root {daemon.root}"
+    again = f"`pachlocal down {at}`, then `pachlocal up {at} --address 127.0.0.1:0`"
+    assert line.endswith(f"; it doesn't know {compose}: {again}")
     arguments = ("--root", str(daemon.root), "--address", "127.0.0.1:0")
     direct = daemon.run(sys.executable, "-m", "pachlocal.daemon", *arguments)
     assert f"another pachlocal daemon works on {daemon.root}" in refused(direct, "pachlocal")

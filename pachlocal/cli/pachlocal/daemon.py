@@ -19,13 +19,15 @@ from typing import Any
 import click
 
 from pachlocal.cli.pachlocal import context
-from pachlocal.cli.pachlocal.options import DEFAULT_ADDRESS
+from pachlocal.cli.pachlocal.options import DEFAULT_ADDRESS, at
 from pachlocal.private_files import open_private
 
 _STOP_TIMEOUT_S = 35.0  # a daemon that can't stop in order ends itself after 30 s
 _KILL_TIMEOUT_S = 5.0
 _POLL_S = 0.02
 _CONFIG = "pachctl.json"  # the daemon writes it
+_FLAGS = ("--tls", "--insecure", "--no-warm", "--no-environments")  # options without a value
+_DEFAULTS = (["--address", DEFAULT_ADDRESS], ["--runtime", "process"])
 
 
 class Failure(click.ClickException):
@@ -54,6 +56,19 @@ class Daemon:
     config: Path
     stages: dict[str, list[str]]
 
+    def again(self, root: Path) -> str:
+        """Return the command that starts a store's daemon as this one was started.
+
+        Files that name stages are left out: the store remembers them.
+        """
+        words = iter(self.options)
+        kept = []
+        for option in words:
+            values = [] if option in _FLAGS else [next(words, "")]
+            if option != "--compose" and [option, *values] not in _DEFAULTS:
+                kept += [option, *map(shlex.quote, values)]
+        return " ".join([f"pachlocal up{at(root)}", *kept])
+
     @property
     def export(self) -> str:
         """The variable that leads clients here; empty when they find it without."""
@@ -72,7 +87,7 @@ def running_daemon(root: Path) -> Daemon:
     """
     running = find_daemon(root)
     if running is None:
-        raise Failure(f"not running on {root}; start it with: pachlocal up")
+        raise Failure(f"not running on {root}; start it with: pachlocal up{at(root)}")
     return running
 
 

@@ -27,6 +27,7 @@ from pachlocal.cli.pachlocal.daemon import (
 from pachlocal.cli.pachlocal.options import (
     DEFAULT_ADDRESS,
     address_option,
+    at,
     known_composes,
     root_option,
 )
@@ -128,7 +129,8 @@ def up(
             line += f"; clients find it with: export {running.export}"
         here = Path("compose.yaml").absolute()
         if not composes and here.is_file() and str(here) not in running.stages:
-            line += f"; it doesn't know {here}: `pachlocal down`, then `pachlocal up`"
+            line += f"; it doesn't know {here}: `pachlocal down{at(root)}`, "
+            line += f"then `{running.again(root)}`"
         raise Failure(line)
     options = ["--address", address.removeprefix("grpc://"), "--runtime", runtime]
     files, gone = (composes, []) if composes else known_composes(root)
@@ -187,8 +189,8 @@ def dev(context: click.Context, folder: Path, root: Path, address: str) -> None:
         context.invoke(up, root=root, address=address, composes=files)
     elif compose is not None and str(compose) not in running.stages:
         raise Failure(
-            f"the daemon on {root} doesn't use {compose}; stop it with `pachlocal down`, "
-            "and `pachlocal dev` starts it with that file"
+            f"the daemon on {root} doesn't use {compose}; stop it with `pachlocal down{at(root)}`, "
+            "and this command starts it with that file"
         )
     command = [sys.executable, "-m", "pachlocal.dev", str(folder), "--root", str(root.absolute())]
     os.execv(command[0], command)  # noqa: S606 - this very interpreter

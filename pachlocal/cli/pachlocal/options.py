@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from pathlib import Path
 
 import click
@@ -17,6 +18,16 @@ DEFAULT_ADDRESS = "127.0.0.1:30650"
 def default_root() -> Path:
     """Return the folder of the store that commands work on where none is given."""
     return Path(os.environ.get("PACHLOCAL_ROOT") or platformdirs.user_data_dir("pachlocal"))
+
+
+def at(root: Path) -> str:
+    """Return the option by which a command that is suggested finds a store, if it needs one.
+
+    It begins with a blank, to follow the command's name.
+    """
+    if root.absolute() == default_root().absolute():
+        return ""
+    return f" --root {shlex.quote(str(root))}"
 
 
 root_option = click.option(

@@ -81,10 +81,13 @@ def test_a_pipeline_without_its_input_says_how_to_make_that(
     assert (outcome.code, outcome.err.splitlines()[-1]) == (1, f"pachctl: {details}; {way}")
 
 
-def test_a_pipeline_that_exists_can_be_updated(pachctl: Any, fake: FakeServer) -> None:
-    details = 'pipeline "default/out" already exists'
+@pytest.mark.parametrize(("project", "named"), [("default", ""), ("other", " --project other")])
+def test_a_pipeline_that_exists_can_be_updated(
+    pachctl: Any, fake: FakeServer, project: str, named: str
+) -> None:
+    details = f'pipeline "{project}/out" already exists'
     fake.answers["InspectRepo"] = (grpc.StatusCode.ALREADY_EXISTS, details)
-    said = f"pachctl: {details}; to change it: pachctl update pipeline\n"
+    said = f"pachctl: {details}; to change it: pachctl update pipeline{named}\n"
     assert pachctl("inspect", "repo", "x").err == said
 
 

@@ -117,7 +117,7 @@ def test_no_server_is_told_at_once(closed_port: int, tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
         f"pachctl: no Pachyderm answers at grpc://localhost:{closed_port}; start one with: "
-        "pachlocal up (the address comes from PACHD_ADDRESS)\n"
+        f"pachlocal up --address localhost:{closed_port} (the address comes from PACHD_ADDRESS)\n"
     )
 
 

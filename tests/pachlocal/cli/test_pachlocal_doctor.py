@@ -66,7 +66,8 @@ def test_a_port_that_is_held_is_a_failure_with_a_cure(tmp_path: Path, listener: 
     code, out = doctor(tmp_path, "--root", str(tmp_path / "store"), "--address", listener)
     assert code == 1
     assert f"fail  address   {listener} is held by a program that isn't Pachyderm\n" in out
-    assert "→ choose another: pachlocal up --address 127.0.0.1:0\n" in out
+    cure = f"choose another: pachlocal up --root {tmp_path / 'store'} --address 127.0.0.1:0"
+    assert f"→ {cure}\n" in out
     assert out.endswith("The Python workshop can not run here.\n")
 
 
@@ -78,19 +79,19 @@ def test_it_tells_its_own_daemon_from_another_ones(
     code, out = doctor(tmp_path, "--root", str(daemon.root), "--address", daemon.address)
     assert code == 0, out
     assert f"pass  address   pachlocal runs on this store, at grpc://{daemon.address}\n" in out
-    finding = check_address(daemon.address, None)
+    finding = check_address(daemon.address, None, tmp_path)
     assert finding.verdict is Verdict.FAIL
     assert "is held by pachlocal, on another store (API 2." in finding.text
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "localhost:port", "127.0.0.1:99999"])
 def test_what_is_no_address_is_named(address: str):
-    finding = check_address(address, None)
+    finding = check_address(address, None, Path())
     assert (finding.verdict, finding.text) == (Verdict.FAIL, f"{address!r} isn't an address")
 
 
 def test_an_address_of_another_machine_is_no_place_to_listen():
-    finding = check_address("192.0.2.1:30650", None)
+    finding = check_address("192.0.2.1:30650", None, Path())
     assert finding.verdict is Verdict.FAIL
     assert "can't listen on 192.0.2.1:30650" in finding.text
 

@@ -94,4 +94,6 @@ def test_without_a_daemon_it_says_how_to_start_one(tmp_path: Path) -> None:
     for words in (["gc"], ["status"]):
         code, _, error = upkeep(daemon, *words)
         assert code == 1
-        assert error.endswith("start it with: pachlocal up\n")
+        assert error.endswith(f"start it with: pachlocal up --root {daemon.root}\n")
+    daemon.env["PACHLOCAL_ROOT"] = str(daemon.root)
+    assert upkeep(daemon, "gc")[2].endswith("start it with: pachlocal up\n")

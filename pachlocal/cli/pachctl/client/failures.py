@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
+from pachlocal.cli.pachctl.client.address import Address
+
 if TYPE_CHECKING:
     import grpc
 
@@ -15,7 +17,7 @@ _NO_HOST = ("dns resolution failed", "errors resolving")
 _LOST = ("UNAVAILABLE", "UNKNOWN")  # UNKNOWN of a call half sent
 _BROKEN_OFF = ("socket closed", "goaway received", "connection reset by peer", "stream removed")
 _NO_INPUT = re.compile(r"repo ([\w-]+)/([\w-]+) not found")
-_PIPELINE_EXISTS = re.compile(r'pipeline "[^"]+" already exists')
+_PIPELINE_EXISTS = re.compile(r'pipeline "([^/"]+)/[^"]+" already exists')
 _NO_SERVER = ("failed to connect", "handshake", "http1", "preface", "header with status")
 
 
@@ -58,8 +60,8 @@ def explain(
         line = "cannot get directory or non-regular file. Try again with the -r flag"
     else:
         line = details or f"the call failed with status {code}"
-        if code == "ALREADY_EXISTS" and _PIPELINE_EXISTS.fullmatch(details):
-            line += "; to change it: pachctl update pipeline"
+        if code == "ALREADY_EXISTS" and (match := _PIPELINE_EXISTS.fullmatch(details)):
+            line += f"; to change it: pachctl update pipeline{_in(match[1], session)}"
         if code == "NOT_FOUND" and session.joined and session.joined in details:
             line += "; it is active here: leave it by pachctl stop transaction"
         elif code == "NOT_FOUND":
@@ -74,9 +76,14 @@ def explain_refusal(error: grpc.RpcError, session: Session) -> str:
     line = explain(error, session)
     if (match := _NO_INPUT.fullmatch(line)) is not None:
         project, repo = match.groups()
-        named = "" if project == session.project() else f" --project {project}"
-        line += f"; create it, or the pipeline that makes it: pachctl create repo {repo}{named}"
+        made_by = f"pachctl create repo {repo}{_in(project, session)}"
+        line += f"; create it, or the pipeline that makes it: {made_by}"
     return line
+
+
+def _in(project: str, session: Session) -> str:
+    """Return the option that leads a command to a project, after a blank, if it needs one."""
+    return "" if project == session.project() else f" --project {project}"
 
 
 def _never_connected(details: str) -> bool:
@@ -88,9 +95,18 @@ def _advice(session: Session, details: str, elsewhere: Callable[[str], str]) -> 
         return "there is no host of this name"
     if session.server.address.is_local and (variable := elsewhere(str(session.server.address))):
         return f"your pachlocal runs at another address: export {variable}"
+    up = _up_at(session.server.address)
     if session.settings.origin == "default":
-        return "start one with: pachlocal up"
+        return f"start one with: {up}"
     named = f"the address comes from {session.settings.origin}"
     if session.server.address.is_local:
-        return f"start one with: pachlocal up ({named})"
+        return f"start one with: {up} ({named})"
     return named
+
+
+def _up_at(address: Address) -> str:
+    """Return the command that starts a daemon where one was looked for."""
+    command = "pachlocal up"
+    if address != Address("127.0.0.1") and not address.socket:
+        command += f" --address {address.target}" + " --tls" * address.secure
+    return command

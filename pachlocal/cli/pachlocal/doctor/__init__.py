@@ -41,7 +41,7 @@ def examine(root: Path, address: str, compose: Path | None, holder: str | None) 
     place: tuple[_Check, ...] = (
         lambda: check_store(root),
         lambda: check_disk(root),
-        lambda: check_address(address, holder),
+        lambda: check_address(address, holder, root),
         lambda: check_client(address, holder),
         check_paths,
     )

@@ -9,20 +9,22 @@ from pathlib import Path
 
 from pachlocal.cli.pachctl.client.config import Settings, load
 from pachlocal.cli.pachlocal.doctor.finding import Finding, Verdict
+from pachlocal.cli.pachlocal.options import at
 from pachlocal.errors import CliError
 
 _TIMEOUT_S = 3.0
 _MAX_PORT = 65535
-_ELSEWHERE = "choose another: pachlocal up --address 127.0.0.1:0"
 
 
-def check_address(address: str, holder: str | None) -> Finding:
+def check_address(address: str, holder: str | None, root: Path) -> Finding:
     """Whether the daemon can listen, or who does.
 
     Args:
         address: HOST:PORT.
         holder: The address of the daemon that has the store, if one does.
+        root: The store.
     """
+    elsewhere = f"choose another: pachlocal up{at(root)} --address 127.0.0.1:0"
     if holder is not None:
         return Finding(Verdict.PASS, "address", f"pachlocal runs on this store, at {holder}")
     host, _, port = address.rpartition(":")
@@ -38,9 +40,9 @@ def check_address(address: str, holder: str | None) -> Finding:
             if who.startswith("pachlocal"):
                 cure = "use it, stop it (pachlocal down --root …), or choose another address"
                 return Finding(Verdict.FAIL, "address", text, cure)
-            return Finding(Verdict.FAIL, "address", text, _ELSEWHERE)
+            return Finding(Verdict.FAIL, "address", text, elsewhere)
         text = f"can't listen on {address}: {error.strerror}"
-        return Finding(Verdict.FAIL, "address", text, _ELSEWHERE)
+        return Finding(Verdict.FAIL, "address", text, elsewhere)
     return Finding(Verdict.PASS, "address", f"{address} is free")
 
 
