@@ -155,9 +155,11 @@ def _usage(problem: Any) -> str:
     problem.show(shown)
     usage, sign, message = f"\n{shown.getvalue()}".partition("\nError: ")
     options = problem.ctx.command.params if problem.ctx else ()
-    takes_file = any("--file" in it.opts for it in options)
-    if takes_file and message.startswith("Got unexpected extra argument"):
-        message = f"{message.strip()}; if it is a file, name it with -f"
+    taken = {name for it in options for name in it.opts}
+    if message.startswith("Got unexpected extra argument"):
+        for name, letter in ("file", "-f"), ("pipeline", "-p"), ("job", "-j"):
+            if taken >= {f"--{name}", letter}:
+                message = f"{message.strip()}; if it is a {name}, name it with {letter}"
     return (usage + sign + printable(" ".join(message.split()))).lstrip("\n")
 
 

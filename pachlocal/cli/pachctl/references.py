@@ -98,11 +98,16 @@ def parse_job(text: str) -> JobReference:
     Raises:
         ValueError: It names no job of a pipeline.
     """
+    if is_id(text):
+        raise ValueError(f"the pipeline is missing; pachctl list job {text} shows it")
     pipeline, _, job = text.partition("@")
     if not pipeline:
         raise ValueError("the name of the pipeline is missing")
     if not job:
-        raise ValueError("the ID of the job is missing; pachctl list job shows it")
+        raise ValueError(
+            f"the ID of the job is missing, as in {pipeline}@latest; "
+            f"pachctl list job -p {pipeline} shows them all"
+        )
     return JobReference(pipeline, job)
 
 

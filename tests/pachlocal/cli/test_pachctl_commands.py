@@ -447,7 +447,7 @@ def test_jobs(fake: FakeServer, pachctl: Any) -> None:
     titles = "PROJECT PIPELINE ID STARTED DURATION RESTART PROGRESS DL UL STATE"
     assert " ".join(header.split()) == titles
     assert "Less than a second 0       0 + 0 / 1 0B 0B success" in rows[0]
-    assert "failure: datum 0123456789abcdefghi..." in rows[1]
+    assert "failure: datum 0123456789abcdefghij failed" in rows[1]
     assert rows[2].rstrip().endswith("2 / 2 0B 0B success: there were no datums to process")
     assert fake.last("ListJob").pipeline.name == "model"
     assert pachctl("list", "job").out.splitlines()[1].split()[:3] == [ID, "2", "▇" * 8]
@@ -457,6 +457,28 @@ def test_jobs(fake: FakeServer, pachctl: Any) -> None:
     assert pachctl("list", "job", "--state", "running").code == 2
     pachctl("wait", "job", ID)
     assert fake.last("InspectJobSet").wait
+
+
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        (("list", "job", "model"), "see `pachctl list job -p model` for a pipeline's jobs"),
+        (
+            ("list", "job", "model@latest"),
+            "see `pachctl inspect job model@latest` for a job of one pipeline",
+        ),
+        (
+            ("logs", "model"),
+            "if it is a pipeline, name it with -p; if it is a job, name it with",
+        ),
+    ],
+)
+def test_a_name_in_the_place_of_something_else_is_told_its_own(
+    fake: FakeServer, pachctl: Any, words: tuple[str, ...], advice: str
+) -> None:
+    outcome = pachctl(*words)
+    assert (outcome.code, fake.called()) == (2, [])
+    assert advice in outcome.err
 
 
 def test_inspect_job_shows_its_workers(fake: FakeServer, pachctl: Any) -> None:

@@ -99,6 +99,31 @@ def test_the_last_lines_are_those_of_what_was_asked_for(talk: Daemon) -> None:
         assert last.startswith("of ")
 
 
+def test_the_beginning_of_a_datum_s_id_is_enough(talk: Daemon, tmp_path: Path) -> None:
+    id_ = job(talk, "talk")
+    datum = lines(talk, "list", "datum", f"talk@{id_}")[1].split()[0]
+    short = (f"talk@{id_[:8]}", datum[:8])
+    assert lines(talk, "inspect", "datum", *short)[0] == f"ID\t{datum}"
+    assert lines(talk, "logs", "-j", short[0], "--datum", short[1])[-1].startswith("of ")
+    file = str(tmp_path / "capsule")
+    assert "1 inputs" in talk.pachctl("debug", "datum", *short, "-o", file)
+    for words in (("get", "code", short[0], "-o", file), ("restart", "datum", short[0], "/a")):
+        refused = talk.run("pachctl", *words).stderr
+        assert "not found" not in refused
+        assert refused.startswith("pachctl: ")
+
+
+@pytest.mark.parametrize(
+    ("unknown", "said"),
+    [("0000", "not found in job"), ("0" * 64, "not found in job"), ("nothing", "not hexadecimal")],
+)
+def test_a_datum_that_is_not_there_is_told(talk: Daemon, unknown: str, said: str) -> None:
+    asked = talk.run("pachctl", "logs", "-j", "talk@latest", "--datum", unknown)
+    assert (asked.returncode, asked.stdout) == (1, "")
+    assert unknown in asked.stderr
+    assert said in asked.stderr
+
+
 def test_the_last_lines_then_those_that_come(daemon: Daemon) -> None:
     talk = begin_to_talk(daemon)
     last = lines(talk, "logs", "-p", "talk")[-2:]
@@ -167,7 +192,7 @@ def test_who_waits_sees_how_far_it_is_and_who_lists_why_it_failed(
         assert it.wait() == 0
     os.close(main)
     row = lines(talk, "list", "job", "-p", "slow")[1]
-    assert re.search(r"failure: exit code 3: bad \(datum [0-9a-f]{12}\)", row)
+    assert re.search(r"failure: datum [0-9a-f]{12}: exit code 3: bad *$", row)
 
 
 def on_terminal(daemon: Daemon, *command: str) -> str:

@@ -149,6 +149,25 @@ def test_a_live_table_prints_at_once_and_keeps_its_widths(capsys: Any) -> None:
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize("live", [False, True])
+def test_a_terminal_cuts_what_it_has_no_room_for(
+    capsys: Any, monkeypatch: pytest.MonkeyPatch, live: bool
+) -> None:
+    def printed(columns: int) -> str:
+        monkeypatch.setenv("COLUMNS", str(columns))
+        table = Table("A\tB\t", live=live, least=5)
+        table.row("1", "\x1b[31mfailure\x1b[0m: of a kind")
+        table.flush()
+        return str(capsys.readouterr().out.splitlines()[1].rstrip())
+
+    whole = "1 \x1b[31mfailure\x1b[0m: of a kind"
+    assert printed(4) == whole  # what isn't a terminal has room
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert printed(21) == whole
+    assert printed(20) == "1 \x1b[31mfailure\x1b[0m: of a..."
+    assert printed(4) == "1 \x1b[31mfa\x1b[0m..."
+
+
 def test_an_empty_live_table_has_its_header_in_the_end(capsys: Any) -> None:
     Table("A\t", live=True).flush()
 

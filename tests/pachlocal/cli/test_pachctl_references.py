@@ -14,6 +14,9 @@ from pachlocal.cli.pachctl.references import (
 )
 
 ID = "0123456789ab4cdef0123456789abcde"
+NO_JOB = (
+    "the ID of the job is missing, as in model@latest; pachctl list job -p model shows them all"
+)
 NO_ID = "0123456789ab1cdef0123456789abcde"  # not a version 4 UUID
 
 
@@ -75,8 +78,9 @@ def test_only_version_4_uuids_are_ids() -> None:
 @pytest.mark.parametrize(
     ("kind", "text", "said"),
     [
-        (JOB, "model", "the ID of the job is missing; pachctl list job shows it"),
-        (JOB, "model@", "the ID of the job is missing; pachctl list job shows it"),
+        (JOB, "model", NO_JOB),
+        (JOB, "model@", NO_JOB),
+        (JOB, ID, f"the pipeline is missing; pachctl list job {ID} shows it"),
         (JOB, "@x", "the name of the pipeline is missing"),
         (COMMIT, "model", "the branch or commit is missing, as in model@master"),
         (FILE, "data", "the branch or commit is missing, as in data@master"),

@@ -22,7 +22,7 @@ from pachlocal.cli.pachctl.client.session import Session
 from pachlocal.cli.pachctl.options import command, pass_session, project_option
 from pachlocal.cli.pachctl.pps.capsule_inputs import DatumInput, match_inputs, pack
 from pachlocal.cli.pachctl.pps.code import code_archive
-from pachlocal.cli.pachctl.pps.jobs import job_of
+from pachlocal.cli.pachctl.pps.finding import find_datum, find_job
 from pachlocal.cli.pachctl.printing.words import seconds_of, size
 from pachlocal.cli.pachctl.references import JOB, JobReference
 from pachlocal.errors import CliError
@@ -50,15 +50,16 @@ _SECRET_VALUE = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
 def debug_datum(
     session: Session, job: JobReference, datum: str, output: str | None, project: str | None
 ) -> None:
-    """Pack a datum: its inputs, command, environment and logs.
+    """Pack a datum: its inputs, command, environment and logs. The beginning of its ID is enough.
 
     `pachlocal replay FILE` runs it again, without a server. The pipeline's secrets are omitted, as
     are variables that look like a password, a token or the like. What the command itself contains
     or prints is included: check manifest.json before you give the file to others.
     """
-    path = Path(output or f"{job.pipeline}-{datum[:12]}.tar.gz")
+    target = find_datum(session, find_job(session, job, session.project(project)), datum)
+    path = Path(output or f"{job.pipeline}-{target.id[:12]}.tar.gz")
     with replacing(path) as out:
-        packed = pack_datum(session, job_of(job, session.project(project)), datum, out)
+        packed = pack_datum(session, target.job, target.id, out)
     said = f"{path}: {packed.inputs} inputs, {size(packed.size_bytes)}"
     print(f"{said}; run it with: pachlocal replay {path}")
     for name in packed.left_out:

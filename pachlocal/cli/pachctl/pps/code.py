@@ -14,7 +14,7 @@ from pachlocal.cli.pachctl.client.local_service import code_of, local_of
 from pachlocal.cli.pachctl.client.session import Session
 from pachlocal.cli.pachctl.options import command, pass_session, project_option
 from pachlocal.cli.pachctl.pfs.get import StreamReader
-from pachlocal.cli.pachctl.pps.jobs import job_of
+from pachlocal.cli.pachctl.pps.finding import find_datum, find_job
 from pachlocal.cli.pachctl.printing.code import short
 from pachlocal.cli.pachctl.printing.progress import TransferProgress
 from pachlocal.cli.pachctl.references import JOB, JobReference
@@ -39,11 +39,12 @@ def get_code(
     session: Session, job: JobReference, output: str, datum: str, project: str | None
 ) -> None:
     """Write the code that a job ran, as it was at the job's start, into a directory."""
-    target = job_of(job, session.project(project))
+    target = find_job(session, job, session.project(project))
     folder = Path(output)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise CliError(f"{output} exists and isn't an empty directory")
-    request = local_pb2.GetCodeRequest(job=target, datum_id=datum)
+    id_ = find_datum(session, target, datum).id if datum else ""
+    request = local_pb2.GetCodeRequest(job=target, datum_id=id_)
     with code_archive(session, request) as archive:
         folder.mkdir(parents=True, exist_ok=True)
         count = unpack(archive, archive, folder)

@@ -16,7 +16,6 @@ from pachlocal.cli.pachctl.options import (
     project_option,
 )
 from pachlocal.cli.pachctl.pps.finding import find_datum, find_job
-from pachlocal.cli.pachctl.pps.jobs import job_of
 from pachlocal.cli.pachctl.printing.code import short
 from pachlocal.cli.pachctl.printing.repos import full_name
 from pachlocal.cli.pachctl.printing.tables import Table, align
@@ -181,7 +180,7 @@ def _print_places(files: Iterable[pfs_pb2.File]) -> None:
 def restart_datum(session: Session, job: JobReference, paths: str, project: str | None) -> None:
     """Restart the running datum that has these files."""
     request = pps_pb2.RestartDatumRequest(
-        job=job_of(job, session.project(project)),
+        job=find_job(session, job, session.project(project)),
         data_filters=[path for path in paths.split(",") if path],
     )
     session.server.pps.RestartDatum(request)

@@ -27,12 +27,6 @@ from pachlocal.cli.pachctl.references import COMMIT, JOB, JobReference, Referenc
 from pachlocal.proto import local_pb2, pfs_pb2, pps_pb2, transaction_pb2
 
 
-def job_of(reference: JobReference, project: str) -> pps_pb2.Job:
-    """Make the message that names a job."""
-    pipeline = pps_pb2.Pipeline(name=reference.pipeline, project=pfs_pb2.Project(name=project))
-    return pps_pb2.Job(pipeline=pipeline, id=reference.id)
-
-
 def job_infos(
     session: Session, what: str, project: str | None, *, wait: bool = False
 ) -> Iterable[pps_pb2.JobInfo]:
@@ -96,6 +90,7 @@ def list_job(
     name = session.project(project)
     projects = [] if all_projects else [pfs_pb2.Project(name=name)]
     if job_set:
+        _check_id(job_set)
         ids = pps_pb2.JobSet(id=job_set)
         by_id = pps_pb2.InspectJobSetRequest(job_set=ids, details=raw is not None)
         infos: Iterable[pps_pb2.JobInfo] = session.server.pps.InspectJobSet(by_id)
@@ -120,6 +115,20 @@ def list_job(
     with job_table(full_timestamps) as add:
         for info in infos:
             add(info)
+
+
+def _check_id(word: str) -> None:
+    """Refuse what can't be an ID, and say what was meant.
+
+    Raises:
+        click.UsageError: It is the name of a pipeline, say.
+    """
+    if is_id(word):
+        return
+    meant = f"see `pachctl list job -p {word}` for a pipeline's jobs"
+    if "@" in word:
+        meant = f"see `pachctl inspect job {word}` for a job of one pipeline"
+    raise click.UsageError(f'"{word}" is not an ID of jobs, which has 32 digits: {meant}')
 
 
 def _list_sets(
@@ -175,7 +184,7 @@ def _print_code(code: local_pb2.CodeInfo) -> None:
 def stop_job(session: Session, job: str, project: str | None) -> None:
     """Stop a job; an ID alone stops every pipeline's job with this ID."""
     if not is_id(job):
-        target = job_of(JOB.convert(job, None, None), session.project(project))
+        target = find_job(session, JOB.convert(job, None, None), session.project(project))
         session.server.pps.StopJob(pps_pb2.StopJobRequest(job=target))
         return
     stops = [pps_pb2.StopJobRequest(job=info.job) for info in job_infos(session, job, project)]
@@ -194,5 +203,5 @@ def stop_job(session: Session, job: str, project: str | None) -> None:
 @pass_session
 def delete_job(session: Session, job: JobReference, project: str | None) -> None:
     """Delete a job's record; its output stays."""
-    request = pps_pb2.DeleteJobRequest(job=job_of(job, session.project(project)))
-    session.server.pps.DeleteJob(request)
+    target = find_job(session, job, session.project(project))
+    session.server.pps.DeleteJob(pps_pb2.DeleteJobRequest(job=target))

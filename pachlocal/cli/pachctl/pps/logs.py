@@ -11,7 +11,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from pachlocal.cli.pachctl.client.session import Session
 from pachlocal.cli.pachctl.options import COUNT, command, pass_session, project_option
-from pachlocal.cli.pachctl.pps.finding import find_job
+from pachlocal.cli.pachctl.pps.finding import find_datum, find_job
 from pachlocal.cli.pachctl.printing.log_lines import LinePrefix
 from pachlocal.cli.pachctl.printing.words import print_raw
 from pachlocal.cli.pachctl.references import JOB, JobReference
@@ -52,7 +52,11 @@ tail_option = click.option(
 @command("logs")
 @click.option("-p", "--pipeline", metavar="NAME", help="The log of this pipeline's jobs.")
 @click.option("-j", "--job", type=JOB, help="The log of this job.")
-@click.option("--datum", metavar="ID", help="Only lines of this datum; needs --job.")
+@click.option(
+    "--datum",
+    metavar="ID",
+    help="Only lines of this datum; needs --job. The beginning of its ID is enough.",
+)
 @click.option(
     "--inputs", default="", metavar="PATHS", help="Only lines of datums with these files: /a,/b."
 )
@@ -115,7 +119,9 @@ def logs(
     if job:
         request.job.CopyFrom(find_job(session, job, name))
         if datum:
-            request.datum.CopyFrom(pps_pb2.Datum(job=request.job, id=datum))
+            request.datum.CopyFrom(find_datum(session, request.job, datum))
+            # Of a datum that isn't there the server has no lines, and says no more.
+            session.server.pps.InspectDatum(pps_pb2.InspectDatumRequest(datum=request.datum))
     if raw:
         for message in session.server.pps.GetLogs(request):
             print_raw([message], "json")

@@ -24,9 +24,8 @@ from pachlocal.proto import pps_pb2
 from pachlocal.untrusted import printable
 
 _HEADER = "PROJECT\tPIPELINE\tID\tSTARTED\tDURATION\tRESTART\tPROGRESS\tDL\tUL\tSTATE\t"
-_REASON_LENGTH = 25
 _OF_A_DATUM = re.compile(r"datum ([0-9a-f]{64}) failed: (.+)", re.DOTALL)
-_CAUSE_LENGTH = 60  # what a datum has failed for says more than its ID, and comes before it
+_LEAST_STATE = 90  # characters of a state and its reason that are shown, however narrow a terminal
 _SHORT = 12  # digits of an ID
 
 _STATES = {
@@ -60,7 +59,7 @@ def job_table(
     Yields:
         The function that adds a job.
     """
-    table = Table(_HEADER, live=live)
+    table = Table(_HEADER, live=live, least=_LEAST_STATE)
 
     def add(info: pps_pb2.JobInfo) -> None:
         table.row(
@@ -97,18 +96,17 @@ def _progress(info: pps_pb2.JobInfo) -> str:
 def _state_and_reason(info: pps_pb2.JobInfo) -> str:
     if found := _OF_A_DATUM.match(info.reason):
         datum, cause = found.groups()
-        cause = " ".join(cause.removeprefix("the command ended with ").split())
-        if len(cause) > _CAUSE_LENGTH:
-            cause = cause[:_CAUSE_LENGTH].strip() + "..."
-        return f"{job_state(info.state)}: {printable(cause)} (datum {datum[:_SHORT]})"
+        cause = cause.removeprefix("the command ended with ")
+        return f"{job_state(info.state)}: datum {datum[:_SHORT]}: {_in_one_line(cause)}"
     if info.reason:
-        reason = info.reason
-        if len(reason) >= _REASON_LENGTH:
-            reason = reason[:_REASON_LENGTH].strip() + "..."
-        return f"{job_state(info.state)}: {reason}"
+        return f"{job_state(info.state)}: {_in_one_line(info.reason)}"
     if info.state == pps_pb2.JOB_SUCCESS and info.data_skipped == info.data_total:
         return paint("success: there were no datums to process", "green")
     return job_state(info.state)
+
+
+def _in_one_line(text: str) -> str:
+    return printable(" ".join(text.split()))
 
 
 def print_job_sets(sets: Iterable[pps_pb2.JobSetInfo], full_timestamps: bool) -> None:
