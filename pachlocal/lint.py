@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 import re
 import sys
@@ -18,12 +19,12 @@ from pachlocal.errors import CliError, InvalidArgumentError, StricterError, Unsu
 from pachlocal.pfs.history.names import USER, RepoName
 from pachlocal.pps.spec.defaults import DEFAULT_IMAGE
 from pachlocal.pps.spec.inputs import COMBINATIONS
-from pachlocal.pps.spec.resources import resources
-from pachlocal.pps.spec.spec import ENV, effective, passed_env
+from pachlocal.pps.spec.resources import LOG_LIMIT, resources
+from pachlocal.pps.spec.spec import CODE, ENV, WARM, effective, passed_env
 from pachlocal.proto import pps_pb2
 from pachlocal.proto.inputs import leaves
-from pachlocal.runtime.remarks import image_remark
-from pachlocal.runtime.stages import Stages
+from pachlocal.runtime.remarks import environment_notes, image_remark
+from pachlocal.runtime.stages import Stages, dockerfile_of, folder_of
 from pachlocal.untrusted import printable
 
 # What a spec may say that makes no difference on one machine: field, and why.
@@ -47,6 +48,8 @@ _IDLE = {
     "resource_requests": "they count with --runtime docker only",
     "transform.user": "it counts with --runtime docker only",
 }
+_OURS = "pachlocal.io/"
+_ANNOTATIONS = (CODE, ENV, LOG_LIMIT, WARM)
 _USUAL_REQUEST = 256 * 2**20  # bytes
 _FIND = re.compile(r"\bfind (/pfs/[\w-]+)(?=[\s;|&)]|$)", re.ASCII)
 _IDLE_INPUT = {"lazy": "files are laid out as a whole"}
@@ -88,7 +91,11 @@ def report(document: Document, compose: Path | None) -> bool:
     """
     label = f"{document.place}: {document.request.pipeline.name}"
     refused = list(refusals(document))
-    doubts = (*_doubts(document.request), *_doubts_about_image(document.request, compose))
+    doubts = (
+        *_doubts(document.request),
+        *_doubts_about_annotations(document.request),
+        *_doubts_about_image(document.request, compose),
+    )
     needs = _needs(document.request)
     for line in (*refused, *doubts, *needs, *_idle_fields(document.spec)):
         print(printable(f"{label}: {line}"))
@@ -159,6 +166,17 @@ def _doubts(request: pps_pb2.CreatePipelineRequest) -> Iterator[str]:
             f"warning: `find {found}` finds nothing on a cluster, where {found} is a link: "
             f"write `find {found}/`"
         )
+    if not (request.HasField("input") or request.HasField("spout")):
+        yield "warning: input is missing: there is nothing to work on"
+
+
+def _doubts_about_annotations(request: pps_pb2.CreatePipelineRequest) -> Iterator[str]:
+    """Yield a line for each annotation that is for pachlocal alone, or not even that."""
+    for name in sorted(request.metadata.annotations):
+        if name.startswith(_OURS) and name not in _ANNOTATIONS:
+            near = difflib.get_close_matches(name, _ANNOTATIONS, n=1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            yield f"warning: the annotation {name} means nothing{meant}"
     try:
         passed = passed_env(request.metadata.annotations.get(ENV))
     except InvalidArgumentError:
@@ -166,8 +184,6 @@ def _doubts(request: pps_pb2.CreatePipelineRequest) -> Iterator[str]:
     for name in passed:
         if name not in request.transform.env:
             yield f"warning: {name} is this machine's own ({ENV}); a cluster doesn't have it"
-    if not (request.HasField("input") or request.HasField("spout")):
-        yield "warning: input is missing: there is nothing to work on"
 
 
 def _compose_of(path: str) -> Path | None:
@@ -188,11 +204,16 @@ def _doubts_about_image(
         return
     words = (*transform.cmd, *transform.stdin, *transform.err_cmd, *transform.err_stdin)
     try:
-        remark = image_remark(Stages([compose]), transform.image, words)
+        stages = Stages([compose])
     except InvalidArgumentError as error:
-        remark = str(error)
-    if remark:
+        yield f"warning: {error}"
+        return
+    if remark := image_remark(stages, transform.image, words):
         yield f"warning: {remark}"
+    elif (folder := folder_of(stages, transform.image)) is not None:
+        name = dockerfile_of(stages, transform.image)
+        for note in environment_notes(folder, transform.image, name):
+            yield f"note: {note}"
 
 
 def _idle_fields(spec: Mapping[str, Any]) -> Iterator[str]:

@@ -65,9 +65,6 @@ def _of_pipeline(
         yield "fail", name, f"{document.place}: {refusal}", ""
     image = image_of(document)
     folder = folder_of(project.stages, image)
-    if folder is not None and not folder.is_dir():
-        yield "fail", name, f"image {image} is built from {folder}, which isn't a folder", ""
-        return
     words = [*transform.cmd, *transform.stdin]
     if text := image_remark(stages, image, words):
         yield "fail", name, text, ""

@@ -37,6 +37,7 @@ class ImageWords:
         unfollowed: The lines that put something into the image that can't be followed, and where
             they put it, empty if that isn't known.
         runs: What is run to make the image, and in which folder.
+        base: The image that it is based on.
     """
 
     workdir: str = ""
@@ -44,6 +45,7 @@ class ImageWords:
     places: dict[str, str] = field(default_factory=dict)
     unfollowed: list[tuple[str, str]] = field(default_factory=list)
     runs: list[tuple[str, str]] = field(default_factory=list)
+    base: str = ""
 
 
 def read_dockerfile(folder: Path, name: str = DOCKERFILE) -> ImageWords:
@@ -84,8 +86,9 @@ class _Reader:
 
     def _begin(self, rest: str) -> None:
         parts = [part for part in rest.split() if not part.startswith("--")]
-        before = self._stages.get(self._filled(parts[0]).lower()) if parts else None
-        self._stage = ImageWords()
+        base = self._filled(parts[0]) if parts else ""
+        before = self._stages.get(base.lower())
+        self._stage = ImageWords(base=base)
         if before is not None:
             self._stage = ImageWords(
                 before.workdir,
@@ -93,6 +96,7 @@ class _Reader:
                 dict(before.places),
                 list(before.unfollowed),
                 list(before.runs),
+                before.base,
             )
         if len(parts) > 2 and parts[1].lower() == "as":
             self._stages[parts[2].lower()] = self._stage

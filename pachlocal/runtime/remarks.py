@@ -5,13 +5,14 @@ from __future__ import annotations
 import posixpath
 import re
 import shutil
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pachlocal.errors import ImageUnavailableError
 
 from .dockerfile import ImageWords, read_dockerfile
-from .environments.wanted import PYTHON, Wanted, wanted
+from .environments.wanted import JULIA, PYTHON, Wanted, wanted
 from .image_files import CODE
 from .missing_folder import missing_folder
 from .stages import dockerfile_of, folder_of
@@ -19,6 +20,7 @@ from .stages import dockerfile_of, folder_of
 _PATH = re.compile(r"(?<![\w./$}-])/[\w.+@-]+(?:/[\w.+@-]+)*")
 _RELATIVE = re.compile(r"[\w.+@-]+(?:/[\w.+@-]+)*")
 _PIP_INSTALL = re.compile(r"\bpip3? install\b(?!.*(?:\s-r\b|\s--requirement\b))")
+_PYTHON_BASE = re.compile(r"(?:^|/)python:(\d+\.\d+)")
 _LONGEST = 80  # characters of a line that is shown
 
 
@@ -37,6 +39,8 @@ def image_remark(stages: Mapping[str, Path], image: str, words: Iterable[str]) -
     folder = folder_of(stages, image)
     if folder is None:
         return missing_folder(stages, image, command)
+    if not folder.is_dir():
+        return f"image {image} is built from {folder}, which isn't a folder"
     try:
         wishes = wanted(folder, image)
     except ImageUnavailableError as error:
@@ -54,6 +58,33 @@ def image_remark(stages: Mapping[str, Path], image: str, words: Iterable[str]) -
             "requirements.txt in the folder would be"
         )
     return ""
+
+
+def environment_notes(folder: Path, image: str, name: str) -> Iterator[str]:
+    """Yield what may make an image's environment another one than is meant.
+
+    Args:
+        folder: The image's.
+        image: Its name, for messages.
+        name: Where its Dockerfile is, from the folder.
+
+    Raises:
+        ImageUnavailableError: What the folder asks for can't be read.
+    """
+    for wish in wanted(folder, image):
+        if wish.unpinned:
+            file = "Manifest.toml, which isn't there" if wish.language == JULIA else wish.source
+            yield (
+                f"no version of {', '.join(wish.unpinned)} is pinned in {file}: an environment "
+                "that is made later may have another"
+            )
+        base = _PYTHON_BASE.search(read_dockerfile(folder, name).base)
+        ours = f"{sys.version_info.major}.{sys.version_info.minor}"
+        if wish.language == PYTHON and base and base[1] != ours:
+            yield (
+                f"its image is based on Python {base[1]}, and its environment here on {ours}, "
+                "which runs pachlocal"
+            )
 
 
 def unfollowed_of(folder: Path, found: ImageWords, command: Sequence[str]) -> list[str]:

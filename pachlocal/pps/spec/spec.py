@@ -198,12 +198,17 @@ def effective(user_spec: Json, now: int | None = None) -> Json:
     spec.setdefault("reprocess_spec", UNTIL_SUCCESS)
     for field in ("resource_limits", "resource_requests"):
         resources(spec, field)
-    log_limit(_annotation(spec, LOG_LIMIT))
-    passed_env(_annotation(spec, ENV))
-    if _annotation(spec, CODE) not in (None, "true", "false"):
-        raise StricterError(f'the annotation {CODE} must be "true" or "false"')
+    _check_annotations(spec)
     _check_served(spec)
     return spec
+
+
+def _check_annotations(spec: Json) -> None:
+    log_limit(_annotation(spec, LOG_LIMIT))
+    passed_env(_annotation(spec, ENV))
+    for name in (CODE, WARM):
+        if _annotation(spec, name) not in (None, "true", "false"):
+            raise StricterError(f'the annotation {name} must be "true" or "false"')
 
 
 def check_fields(user_spec: Json) -> Json:

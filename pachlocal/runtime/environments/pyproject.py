@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 from packaging.markers import InvalidMarker, Marker
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 if sys.version_info >= (3, 11):
@@ -45,6 +46,12 @@ def of_project(text: str) -> tuple[str, ...] | None:
     listed = project.get("dependencies", [])
     if not isinstance(listed, list) or not all(isinstance(it, str) for it in listed):
         raise RequirementsError("pyproject.toml: project.dependencies must be a list of texts")
+    for it in listed:
+        try:
+            Requirement(it)
+        except InvalidRequirement as error:
+            reason = str(error).partition("\n")[0].strip()
+            raise RequirementsError(f"pyproject.toml: {it}: {reason}") from error
     return tuple(listed)
 
 
@@ -60,7 +67,7 @@ def of_lock(project: str, lock: str) -> tuple[str, ...] | None:
     """
     if _project(project) is None:
         return None
-    table = _load("uv.lock", lock)
+    table = load("uv.lock", lock)
     if table.get("version") != _LOCK_VERSION:
         raise RequirementsError(
             f"uv.lock has version {table.get('version')}, and version {_LOCK_VERSION} is read here"
@@ -72,7 +79,7 @@ def of_lock(project: str, lock: str) -> tuple[str, ...] | None:
 
 
 def _project(text: str) -> _Table | None:
-    project = _load("pyproject.toml", text).get("project")
+    project = load("pyproject.toml", text).get("project")
     if project is None:
         return None
     if not isinstance(project, dict):
@@ -90,7 +97,16 @@ def _project(text: str) -> _Table | None:
     return project
 
 
-def _load(name: str, text: str) -> _Table:
+def load(name: str, text: str) -> _Table:
+    """Read TOML.
+
+    Args:
+        name: Whose text it is, for messages.
+        text: The text.
+
+    Raises:
+        RequirementsError: It is none.
+    """
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from packaging.requirements import InvalidRequirement, Requirement
+
 from .files import RequirementsError, digest
 
 _CONTINUED = re.compile(r"\\\n")
@@ -18,6 +20,9 @@ _COMMENT = re.compile(r"(^|\s)#.*")
 _INCLUDE = re.compile(r"(?:-r|-c|--requirement|--constraint)(?:\s*=\s*|\s+|(?<=-[rc]))(\S+)")
 _FIND_LINKS = re.compile(r"(?:-f|--find-links)(?:\s*=\s*|\s+|(?<=-f))(\S+)")
 _EDITABLE = re.compile(r"(?:-e|--editable)(?:\s*=\s*|\s+|(?<=-e))")
+_OPTIONS = re.compile(r"\s--.*")  # of one requirement
+_HASH = re.compile(r"--hash(?:\s*=\s*|\s+)(\S+)")
+_GOOD_HASH = re.compile(r"sha(256|384|512):[0-9a-f]+")
 _ARCHIVES = (".whl", ".tar.gz", ".zip")
 _MOST_FILES = 10_000
 
@@ -29,10 +34,48 @@ class Requirements:
     Attributes:
         files: The SHA-256 of it and of each file that it takes, by the path in the folder.
         lines: What is to be installed, a line each.
+        constraints: What only constrains versions, likewise.
     """
 
     files: dict[str, str] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
+    constraints: list[str] = field(default_factory=list)
+
+    @property
+    def unpinned(self) -> tuple[str, ...]:
+        """The names of what may come in another version the next time."""
+        pinned = {it.name for it in map(parsed, self.constraints) if it and _is_pinned(it)}
+        return tuple(
+            it.name
+            for it in map(parsed, self.lines)
+            if it and not _is_pinned(it) and it.name not in pinned
+        )
+
+
+def parsed(line: str) -> Requirement | None:
+    """Read a line's requirement; None if it is an address or a path, which pip knows by itself.
+
+    Raises:
+        RequirementsError: It isn't a requirement.
+    """
+    text = _OPTIONS.sub("", line)
+    if "://" in text or "$" in text or _is_path(text.split(";")[0].split()[0]):
+        return None
+    try:
+        return Requirement(text)
+    except InvalidRequirement as error:
+        reason = str(error).partition("\n")[0].strip()
+        raise RequirementsError(f"{text}: {reason}") from error
+
+
+def _is_pinned(requirement: Requirement) -> bool:
+    return any(
+        it.operator in ("==", "===") and "*" not in it.version for it in requirement.specifier
+    )
+
+
+def _is_path(word: str) -> bool:
+    return word.startswith(".") or "/" in word.split("[")[0] or word.endswith(_ARCHIVES)
 
 
 def read_requirements(folder: Path, name: str) -> Requirements:
@@ -45,7 +88,21 @@ def read_requirements(folder: Path, name: str) -> Requirements:
     """
     reader = _Reader(folder)
     reader.read(name)
+    _check_hashes(name, reader.found)
     return reader.found
+
+
+def _check_hashes(name: str, found: Requirements) -> None:
+    """Refuse what pip would: a hash of another form, or some lines with hashes and some without."""
+    for line in (*found.lines, *found.constraints):
+        for value in _HASH.findall(line):
+            if not _GOOD_HASH.fullmatch(value):
+                raise RequirementsError(f"{name}: {value} isn't a hash, as in sha256:1f4e…")
+    if found.constraints:
+        return  # hashes may be there
+    bare = [_OPTIONS.sub("", line) for line in found.lines if not _HASH.search(line)]
+    if bare and len(bare) < len(found.lines):
+        raise RequirementsError(f"{name}: {bare[0]} has no hash, and others have: pip wants all")
 
 
 class _Reader:
@@ -78,14 +135,17 @@ class _Reader:
                 self._add(self._inside(links[1], base, where))
         elif not line.startswith("-"):
             self._take_local(line, where)
-            if not constrains:
-                self.found.lines.append(" ".join(line.split()))
+            try:
+                parsed(line)
+            except RequirementsError as error:
+                raise RequirementsError(f"{where}: {error}") from error
+            taken = self.found.constraints if constrains else self.found.lines
+            taken.append(" ".join(line.split()))
 
     def _take_local(self, line: str, where: str) -> None:
         """Take the files of a requirement that is a file or folder itself."""
         word = line.split(";")[0].split()[0]
-        is_path = word.startswith(".") or "/" in word.split("[")[0] or word.endswith(_ARCHIVES)
-        if not is_path or "://" in line or "@" in word or word.startswith("/"):
+        if not _is_path(word) or "://" in line or "@" in word or word.startswith("/"):
             return
         place = self._inside(word.partition("[")[0], Path(), where)
         if place == ".":

@@ -12,8 +12,8 @@ from pathlib import Path
 from pachlocal.errors import ImageUnavailableError
 
 from .files import RequirementsError, digest
-from .pyproject import of_lock, of_project
-from .requirements import read_requirements
+from .pyproject import load, of_lock, of_project
+from .requirements import Requirements, read_requirements
 
 PYTHON, R, JULIA = "Python", "R", "Julia"
 
@@ -35,6 +35,7 @@ class Wanted:
         lines: For Python, what is to be installed, when the source isn't requirements.txt.
         is_complete: Whether `lines` name all that is needed, so that nothing is to be found out.
         packages: For R, name, version and repository of each package.
+        unpinned: The names of what may come in another version the next time.
     """
 
     language: str
@@ -43,6 +44,7 @@ class Wanted:
     lines: tuple[str, ...] = ()
     is_complete: bool = False
     packages: tuple[tuple[str, str, str], ...] = ()
+    unpinned: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -86,7 +88,8 @@ def wanted(folder: Path, image: str) -> list[Wanted]:
 def _python(folder: Path) -> Wanted | None:
     if (folder / "requirements.txt").is_file():
         found = read_requirements(folder, "requirements.txt")
-        return Wanted(PYTHON, "requirements.txt", found.files, tuple(found.lines))
+        asked = tuple(found.lines)
+        return Wanted(PYTHON, "requirements.txt", found.files, asked, unpinned=found.unpinned)
     project = folder / "pyproject.toml"
     if not project.is_file():
         return None
@@ -95,8 +98,11 @@ def _python(folder: Path) -> Wanted | None:
         lines = of_lock(project.read_text("utf-8"), lock.read_text("utf-8"))
         # The project's other settings change nothing that is installed.
         return None if lines is None else Wanted(PYTHON, "uv.lock", {}, lines, is_complete=True)
-    lines = of_project(project.read_text("utf-8"))
-    return None if lines is None else Wanted(PYTHON, "pyproject.toml", {}, lines)
+    named = of_project(project.read_text("utf-8"))
+    if named is None:
+        return None
+    unpinned = Requirements(lines=[*named]).unpinned
+    return Wanted(PYTHON, "pyproject.toml", {}, named, unpinned=unpinned)
 
 
 def _r(folder: Path) -> Wanted | None:
@@ -110,7 +116,7 @@ def _r(folder: Path) -> Wanted | None:
             str(it["Name"]): str(it["URL"]) for it in lock.get("R", {}).get("Repositories", [])
         }
         packages = []
-        for name, it in sorted(lock.get("Packages", {}).items()):
+        for name, it in sorted(lock["Packages"].items()):
             if it.get("Source") != "Repository":
                 raise RequirementsError(
                     f"renv.lock: {name} is of {it.get('Source')}, and only packages of a "
@@ -131,4 +137,6 @@ def _julia(folder: Path) -> Wanted | None:
         return None
     names = [path.name for path in folder.glob("Manifest*.toml")]
     files = {name: digest(folder / name) for name in ("Project.toml", *sorted(names))}
-    return Wanted(JULIA, "Project.toml", files, lines=("Project.toml",))
+    project = load("Project.toml", (folder / "Project.toml").read_text("utf-8"))
+    unpinned = () if names else tuple(project.get("deps", ()))
+    return Wanted(JULIA, "Project.toml", files, lines=("Project.toml",), unpinned=unpinned)

@@ -203,3 +203,105 @@ def test_the_command() -> None:
     )
     assert (result.returncode, result.stderr) == (0, "")
     assert "ready: Pachyderm 2.12 takes it" in result.stdout
+
+
+HASH = "--hash=sha256:" + "0" * 64
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({}, None),
+        ({"requirements.txt": f"six==1.17.0 {HASH}\n"}, None),
+        ({"requirements.txt": "six == 1.17.0; python_version < '4'  # text\n./a.whl\n"}, None),
+        ({"requirements.txt": "six\n-c pins.txt\n", "pins.txt": "six==1.17.0\n"}, None),
+        (
+            {"requirements.txt": "six\nnumpy>=2\nscipy==1.*\n"},
+            "note: no version of six, numpy, scipy is pinned in requirements.txt: an environment "
+            "that is made later may have another",
+        ),
+        (
+            {"requirements.txt": "\nnumpy==\n"},
+            "warning: image iris:1: requirements.txt, line 2: numpy==: ",
+        ),
+        (
+            {"requirements.txt": f"six==1.17.0 {HASH}\nnumpy==2.0\n"},
+            "warning: image iris:1: requirements.txt: numpy==2.0 has no hash, and others have: pip "
+            "wants all",
+        ),
+        (
+            {"requirements.txt": "six==1.17.0 --hash=md5:00\n"},
+            "warning: image iris:1: requirements.txt: md5:00 isn't a hash, as in sha256:1f4e…",
+        ),
+        (
+            {"requirements.txt": "-r more.txt\n"},
+            "warning: image iris:1: requirements.txt, line 1: more.txt isn't there",
+        ),
+        (
+            {"pyproject.toml": '[project]\nname = "a"\ndependencies = ["numpy=="]\n'},
+            "warning: image iris:1: pyproject.toml: numpy==: ",
+        ),
+        (
+            {"pyproject.toml": '[project]\nname = "a"\ndependencies = ["numpy"]\n'},
+            "note: no version of numpy is pinned in pyproject.toml: ",
+        ),
+        (
+            {"pyproject.toml": '[project]\nname = "a"\nrequires-python = ">=4"\n'},
+            "warning: image iris:1: pyproject.toml asks for Python >=4, and pachlocal runs with ",
+        ),
+        ({"renv.lock": "{}"}, "warning: image iris:1: renv.lock was not written by renv: "),
+        ({"Project.toml": "deps = "}, "warning: image iris:1: Project.toml: "),
+        (
+            {"Project.toml": '[deps]\nJLD2 = "0"\n'},
+            "note: no version of JLD2 is pinned in Manifest.toml, which isn't there: ",
+        ),
+        ({"Project.toml": '[deps]\nJLD2 = "0"\n', "Manifest.toml": ""}, None),
+        (
+            {
+                "requirements.txt": "six==1.17.0\n",
+                "Dockerfile": "ARG BASE=docker.io/library/python:2.7-slim\n"
+                "FROM $BASE AS build\nFROM build\nCOPY . /code\n",
+            },
+            "note: its image is based on Python 2.7, and its environment here on 3.",
+        ),
+    ],
+)
+def test_environments_that_can_not_be_made_are_told(
+    capsys: pytest.CaptureFixture[str], path: Path, files: dict[str, str], said: str | None
+) -> None:
+    path.with_name("compose.yaml").write_text("services: {a: {image: 'iris:1', build: stage}}\n")
+    stage = path.with_name("stage")
+    stage.mkdir()
+    (stage / "a.whl").touch()
+    for name, text in files.items():
+        (stage / name).write_text(text)
+    *found, last = lines(capsys, path, {})
+    assert last == "ready: Pachyderm 2.12 takes it, and so does pachlocal"
+    if said is None:
+        assert found == []
+    else:
+        (line,) = found
+        assert line.startswith(said)
+
+
+def test_a_folder_that_is_missing_is_told(capsys: pytest.CaptureFixture[str], path: Path) -> None:
+    path.with_name("compose.yaml").write_text("services: {a: {image: 'iris:1', build: stage}}\n")
+    line, _ = lines(capsys, path, {})
+    stage = path.with_name("stage")
+    assert line == f"warning: image iris:1 is built from {stage}, which isn't a folder"
+
+
+def test_annotations_that_mean_nothing_are_told(
+    capsys: pytest.CaptureFixture[str], path: Path
+) -> None:
+    def said(name: str, value: str) -> str:
+        return lines(capsys, path, {"metadata": {"annotations": {name: value}}})[0]
+
+    assert said("pachlocal.io/wram", "false") == (
+        "warning: the annotation pachlocal.io/wram means nothing; did you mean pachlocal.io/warm?"
+    )
+    assert said("pachlocal.io/warm", "no") == (
+        "error: Pachyderm 2.12 takes it, but pachlocal can't run it: the annotation "
+        'pachlocal.io/warm must be "true" or "false"'
+    )
+    assert said("example.org/wram", "x").startswith("note: metadata has no effect")
