@@ -28,7 +28,7 @@ $(LEARNER): requirements/run.txt pyproject.toml $(wildcard python/*/requirements
 	@$(PIP) --no-deps --no-build-isolation -e .
 	@echo "Making the environments of the Python stages"
 	@make_one() { \
-	    made=$$($(BIN)/pachlocal environment make "$$1") && cd "$${made##*: }" || return; \
+	    made=$$($(BIN)/pachlocal environment make --quiet "$$1") && cd "$$made" || return; \
 	    find lib -type d -name tests -path '*-packages/*' -not -path '*/numpy/_core/*' -prune \
 	      -exec rm -rf {} +; \
 	    bin/python3 -c "import $$2"; \

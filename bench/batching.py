@@ -53,9 +53,9 @@ def measure() -> Iterator[Measurement]:
 def _environment() -> Path:
     """Return the folder with the packages of the workshop's stage, made if it isn't there."""
     stage = str(WORKSHOP / "python/iris-infer-python")
-    command = [sys.executable, "-m", "pachlocal.environments", "make", stage]
+    command = [sys.executable, "-m", "pachlocal.environments", "make", "--quiet", stage]
     made = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    return Path(made.stdout.rstrip("\n").rpartition(": ")[2])
+    return Path(made.stdout.rstrip("\n"))
 
 
 def _row(number: int) -> bytes:

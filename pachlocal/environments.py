@@ -26,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="what", required=True)
     make_parser = commands.add_parser("make", help="make what stages ask for")
     make_parser.add_argument("folders", type=Path, nargs="*", metavar="FOLDER")
+    make_parser.add_argument("--quiet", action="store_true", help="print their folders alone")
     state_parser = commands.add_parser("state", help="print as JSON what is there of it")
     state_parser.add_argument("folders", type=Path, nargs="*", metavar="FOLDER")
     commands.add_parser("list", help="list what is there")
@@ -41,13 +42,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if arguments.what == "state":
             return _state(environments, arguments.folders or [Path()])
-        return _make(environments, arguments.folders or [Path()])
+        return _make(environments, arguments.folders or [Path()], quiet=arguments.quiet)
     finally:
         environments.close()
 
 
-def _make(environments: Environments, folders: Iterable[Path]) -> int:
-    """Print a line for each environment that the stages in folders ask for."""
+def _make(environments: Environments, folders: Iterable[Path], *, quiet: bool) -> int:
+    """Print a line for each environment that the stages in folders ask for.
+
+    Args:
+        environments: Makes them.
+        folders: The folders.
+        quiet: Print where each is, once, and nothing else.
+    """
     failed = 0
     seen: set[Path] = set()
     for stage in _stages(folders):
@@ -65,9 +72,12 @@ def _make(environments: Environments, folders: Iterable[Path]) -> int:
         for it in found:
             how = "there already" if it.is_there else took
             how = "the same" if it.place in seen else how
-            print(f"{stage.name}: {it.name}: {how}: {it.place}", flush=True)
+            if not quiet:
+                print(f"{stage.name}: {it.name}: {how}: {it.place}", flush=True)
+            elif it.place not in seen:
+                print(it.place, flush=True)
             seen.add(it.place)
-        if not found:
+        if not found and not quiet:
             print(f"{stage.name}: nothing to be made", flush=True)
     return failed
 

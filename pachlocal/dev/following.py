@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 import grpc
@@ -29,6 +29,7 @@ class Follower:
     def __init__(
         self,
         session: Session,
+        is_ours: Callable[[pps_pb2.Pipeline], bool],
         ended: Callable[[pps_pb2.JobInfo], None],
         over: Callable[[str], None],
     ) -> None:
@@ -36,18 +37,23 @@ class Follower:
 
         Args:
             session: The server.
+            is_ours: Whether a pipeline's jobs count; may be called by another thread.
             ended: Is called, by another thread, when a job has ended.
-            over: Is called, by another thread, with a set's ID when all its jobs have.
+            over: Is called, by another thread, with a set's ID when all its jobs that count have.
         """
         self._session = session
+        self._is_ours = is_ours
         self._ended = ended
         self._over = over
         self._seen: set[str] = set()
 
     def newest(self) -> list[pps_pb2.JobInfo]:
-        """Return the newest jobs, of whichever pipelines."""
+        """Return those of the newest jobs that count."""
         request = pps_pb2.ListJobRequest(number=_NEWEST, details=False)
-        return list(self._session.server.pps.ListJob(request))
+        return self._ours(self._session.server.pps.ListJob(request))
+
+    def _ours(self, infos: Iterable[pps_pb2.JobInfo]) -> list[pps_pb2.JobInfo]:
+        return [info for info in infos if self._is_ours(info.job.pipeline)]
 
     def forget_what_is(self) -> None:
         """Don't follow what has ended by now."""
@@ -66,16 +72,21 @@ class Follower:
         return new
 
     def state_of(self, id_: str) -> list[pps_pb2.JobInfo]:
-        """Return the jobs of a set as they are now."""
+        """Return the jobs of a set that count, as they are now."""
         try:
-            return list(self._session.server.pps.InspectJobSet(_request(id_, wait=False)))
+            request = pps_pb2.InspectJobSetRequest(job_set=pps_pb2.JobSet(id=id_), details=True)
+            return self._ours(self._session.server.pps.InspectJobSet(request))
         except grpc.RpcError:
             return []  # it was deleted
 
     def _follow(self, id_: str) -> None:
+        told: set[tuple[str, str]] = set()
         try:
-            for info in self._session.server.pps.InspectJobSet(_request(id_, wait=True)):
-                self._ended(info)
+            # Each by itself: to wait for the set is to wait for jobs that don't count, too.
+            while left := [info for info in self.state_of(id_) if _name(info) not in told]:
+                request = pps_pb2.InspectJobRequest(job=left[0].job, wait=True, details=True)
+                self._ended(self._session.server.pps.InspectJob(request))
+                told.add(_name(left[0]))
         except (grpc.RpcError, ValueError):
             pass  # it was deleted, or the program ends; whether the server is there, the loop sees
         self._over(id_)
@@ -115,5 +126,5 @@ class Follower:
                 yield it.file.path, "" if is_new and was else "new " if is_new else "gone "
 
 
-def _request(id_: str, *, wait: bool) -> pps_pb2.InspectJobSetRequest:
-    return pps_pb2.InspectJobSetRequest(job_set=pps_pb2.JobSet(id=id_), wait=wait, details=True)
+def _name(info: pps_pb2.JobInfo) -> tuple[str, str]:
+    return info.job.pipeline.project.name, info.job.pipeline.name

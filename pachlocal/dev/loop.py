@@ -11,14 +11,16 @@ from typing import Any, TypeAlias
 
 import grpc
 
-from pachlocal.cli.pachctl.client.failures import explain_refusal, status_of
-from pachlocal.cli.pachctl.client.local_service import local_of, remarks_on
+from pachlocal.cli.pachctl.client.failures import status_of
+from pachlocal.cli.pachctl.client.local_service import local_of
 from pachlocal.cli.pachctl.client.session import Session
+from pachlocal.cli.pachctl.pps.specification import send
 from pachlocal.cli.pachctl.pps.specs import Document
 from pachlocal.dev.following import ENDED, Follower
 from pachlocal.dev.project import Changes, Project, image_of, key_of
 from pachlocal.dev.screen import Screen
 from pachlocal.dev.watching import Watcher
+from pachlocal.errors import CliError
 from pachlocal.lint import refusals
 from pachlocal.pps.spec.inputs import COMBINATIONS
 from pachlocal.pps.spec.spec import CODE
@@ -52,9 +54,11 @@ class Loop:
         self._watcher = Watcher(lambda: self._events.put(("saved", time.monotonic())))
         self._follower = Follower(
             session,
+            self._is_ours,
             lambda info: self._events.put(("ended", info)),
             lambda id_: self._events.put(("over", id_)),
         )
+        self._ours: frozenset[tuple[str, str]] = frozenset()  # pipelines, by project and name
         self._running: dict[str, float | None] = {}  # sets of jobs, and the saves that began them
         self._refused: dict[tuple[str, str], Document] = {}  # what is tried again
         self._told: dict[str, str] = {}  # what was last said about a pipeline
@@ -69,8 +73,8 @@ class Loop:
             KeyboardInterrupt: The user ends it.
             grpc.RpcError: The server has gone.
         """
+        changes = self._look()
         self._follower.forget_what_is()
-        changes = self._project.look()
         self._watcher.watch(self._project.flat_folders, self._project.code_folders)
         count = len(self._project.specs)
         self._screen.say(
@@ -117,12 +121,21 @@ class Loop:
             self._submit(document, None, again=True)
 
     def _saved(self, when: float) -> None:
-        self._apply(self._project.look(), when)
+        self._apply(self._look(), when)
         self._watch(when)
 
     def _watch(self, saved: float | None) -> None:
         if self._watcher.watch(self._project.flat_folders, self._project.code_folders):
-            self._apply(self._project.look(), saved)  # what was saved while nobody watched
+            self._apply(self._look(), saved)  # what was saved while nobody watched
+
+    def _look(self) -> Changes:
+        changes = self._project.look()
+        usual = self._session.project()
+        self._ours = frozenset((project or usual, name) for project, name in self._project.specs)
+        return changes
+
+    def _is_ours(self, pipeline: pps_pb2.Pipeline) -> bool:
+        return (pipeline.project.name, pipeline.name) in self._ours
 
     def _apply(self, changes: Changes, saved: float | None, *, first: bool = False) -> None:
         """Have the server run what changed, inputs before outputs."""
@@ -149,20 +162,13 @@ class Loop:
             self._screen.say(name, f"{document.place}: {problem}", "red")
             return
         request = _request_of(document, self._session.project())
+        exists = self._find(document) is not None
         try:
-            planned = local_pb2.PlannedPipeline(
-                spec_json=request.create_pipeline_request_json, update=True
-            )
-            remarks = remarks_on(self._session, planned)
-            exists = self._find(document) is not None
-            self._session.server.pps.CreatePipelineV2(request)
-        except grpc.RpcError as error:
-            if status_of(error) is grpc.StatusCode.UNAVAILABLE:
-                raise
+            _, remarks = send(self._session, request)
+        except CliError as refusal:
             self._refused[key_of(document)] = document
             if not again:
-                why = explain_refusal(error, self._session)
-                self._screen.say(name, f"{document.place}: {why}", "red")
+                self._screen.say(name, f"{document.place}: {refusal}", "red")
             return
         self._submitted_at = time.monotonic()
         self._screen.say(name, "updated" if exists else "created")
@@ -180,9 +186,9 @@ class Loop:
         try:
             return self._session.server.pps.InspectPipeline(request)
         except grpc.RpcError as error:
-            if status_of(error) is grpc.StatusCode.NOT_FOUND:
-                return None
-            raise
+            if status_of(error) is grpc.StatusCode.UNAVAILABLE:
+                raise
+            return None  # what else is wrong, the server says when it is created
 
     def _is_up_to_date(self, document: Document) -> bool:
         """Whether the server has this pipeline, and nothing would run if it were updated."""
@@ -256,6 +262,8 @@ class Loop:
             return []
         now, starting = {}, []
         for info in self._session.server.pps.ListPipeline(pps_pb2.ListPipelineRequest()):
+            if not self._is_ours(info.pipeline):
+                continue
             name, reason = info.pipeline.name, info.reason
             if info.state in (pps_pb2.PIPELINE_CRASHING, pps_pb2.PIPELINE_FAILURE):
                 now[name] = f"can't run: {reason}"

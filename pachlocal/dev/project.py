@@ -43,6 +43,7 @@ class Changes:
 class _File:
     stamp: _FileStamp
     documents: list[Document]  # in the last good state
+    is_broken: bool  # since then
 
 
 class Project:
@@ -54,6 +55,7 @@ class Project:
         self._files: dict[Path, _File] = {}
         self._contents: dict[str, dict[str, Stamp] | None] = {}
         self._compose: tuple[Path, _FileStamp] | None = None
+        self._compose_is_broken = False
         self._last_problem: dict[str, str] = {}
 
     @property
@@ -103,13 +105,7 @@ class Project:
             seen.add(path)
             self._look_at_file(path, changes)
         for path in [path for path in self._files if path not in seen]:
-            for document in self._files.pop(path).documents:
-                project, name = key_of(document)
-                named = f" --project {project}" if project else ""
-                changes.notes.append(
-                    f"{self.shown(path)} is gone; {name} stays, until: "
-                    f"pachctl delete pipeline {name}{named}"
-                )
+            self._drop(path, changes)
         self._look_at_code(changes)
         return changes
 
@@ -128,6 +124,22 @@ class Project:
                 if is_spec and not path.name.startswith(".") and path.is_file():
                     yield path
 
+    def _drop(self, path: Path, changes: Changes) -> None:
+        """Forget a file that is gone."""
+        before = self.specs
+        for document in self._files.pop(path).documents:
+            key = key_of(document)
+            project, name = key
+            other = self.specs.get(key)
+            if other is None:
+                named = f" --project {project}" if project else ""
+                stays = f"{name} stays, until: pachctl delete pipeline {name}{named}"
+            else:
+                stays = f"{name} is as {other.place} says"
+                if other.spec != before[key].spec:
+                    changes.specs.append(other)
+            changes.notes.append(f"{self.shown(path)} is gone; {stays}")
+
     def _look_at_file(self, path: Path, changes: Changes) -> None:
         stamp = _stamp(path)
         known = self._files.get(path)
@@ -135,6 +147,7 @@ class Project:
             return
         before = known.documents if known is not None else []
         documents: list[Document] = []
+        is_broken = False
         try:
             if stamp[1] <= _MOST_BYTES and _is_meant(path.read_bytes(), known=bool(before)):
                 documents = [
@@ -145,8 +158,10 @@ class Project:
             if isinstance(error, OSError):
                 text = f"{self.shown(path)}: {error.strerror}"
             changes.problems.append(text + ("; its previous content still applies" * bool(before)))
-            documents = before
-        self._files[path] = _File(stamp, documents)
+            documents, is_broken = before, True
+        self._files[path] = _File(stamp, documents, is_broken)
+        if known is not None and known.is_broken and not is_broken:
+            changes.notes.append(f"{self.shown(path)} is in order again")
         old = {key_of(document): document.spec for document in before}
         for document in documents:
             if old.get(key_of(document)) != document.spec:
@@ -165,6 +180,7 @@ class Project:
                 changes.problems.append(
                     f"{self._compose[0].name} is gone; its previous content still applies"
                 )
+                self._compose_is_broken = True
             self._compose = None
         elif self._compose != (path, stamp):
             self._compose = path, stamp
@@ -173,6 +189,11 @@ class Project:
             except InvalidArgumentError as error:
                 text = str(error).replace(str(path), path.name)
                 changes.problems.append(f"{text}; its previous content still applies")
+                self._compose_is_broken = True
+                return
+            if self._compose_is_broken:
+                changes.notes.append(f"{path.name} is in order again")
+            self._compose_is_broken = False
 
     def _look_at_code(self, changes: Changes) -> None:
         for image in {image_of(document) for document in self.specs.values()}:
@@ -187,9 +208,11 @@ class Project:
                 problem = f"{error}; {_GOES_ON}"
             if problem and problem != self._last_problem.get(image):
                 changes.problems.append(problem)
-            self._last_problem[image] = problem
+            was, self._last_problem[image] = self._last_problem.get(image), problem
             if problem:
                 continue
+            if was:
+                changes.notes.append(f"the folder of image {image} is back")
             if image in self._contents and self._contents[image] != now:
                 changes.images.add(image)
             self._contents[image] = now

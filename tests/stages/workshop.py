@@ -59,9 +59,9 @@ class Stage(NamedTuple):
 @cache
 def python_of(folder: Path) -> str:
     """The interpreter that has what a Python stage asks for, made if it isn't there."""
-    command = [sys.executable, "-m", "pachlocal.environments", "make", str(folder)]
+    command = [sys.executable, "-m", "pachlocal.environments", "make", "--quiet", str(folder)]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return f"{printed.strip().rpartition(': ')[2]}/bin/python3"
+    return f"{printed.strip()}/bin/python3"
 
 
 @cache

@@ -23,14 +23,15 @@ def environment() -> None:
 
 @environment.command()
 @click.argument("folders", type=click.Path(path_type=Path), nargs=-1, metavar="[FOLDER]...")
-def make(folders: tuple[Path, ...]) -> None:
+@click.option("-q", "--quiet", is_flag=True, help="Print only the folders of the environments.")
+def make(folders: tuple[Path, ...], quiet: bool) -> None:
     """Make the environments of stages now, so that no pipeline has to wait for them.
 
     FOLDER is a stage's folder, or one whose compose.yaml names stages; by default the current one.
 
     Example: pachlocal environment make words
     """
-    _run("make", *map(str, folders))
+    _run("make", *["--quiet"] * quiet, "--", *map(str, folders))
 
 
 @environment.command("list")

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 from packaging.markers import InvalidMarker, Marker
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 if sys.version_info >= (3, 11):
@@ -21,6 +20,7 @@ else:
     import tomli as tomllib
 
 from .files import RequirementsError
+from .requirements import requirement
 
 _Table: TypeAlias = "dict[str, Any]"
 _PYPI = "https://pypi.org/simple"
@@ -48,10 +48,9 @@ def of_project(text: str) -> tuple[str, ...] | None:
         raise RequirementsError("pyproject.toml: project.dependencies must be a list of texts")
     for it in listed:
         try:
-            Requirement(it)
-        except InvalidRequirement as error:
-            reason = str(error).partition("\n")[0].strip()
-            raise RequirementsError(f"pyproject.toml: {it}: {reason}") from error
+            requirement(it)
+        except RequirementsError as error:
+            raise RequirementsError(f"pyproject.toml: {error}") from error
     return tuple(listed)
 
 

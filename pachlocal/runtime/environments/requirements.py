@@ -61,11 +61,20 @@ def parsed(line: str) -> Requirement | None:
     text = _OPTIONS.sub("", line)
     if "://" in text or "$" in text or _is_path(text.split(";")[0].split()[0]):
         return None
+    return requirement(text)
+
+
+def requirement(text: str) -> Requirement:
+    """Read a requirement.
+
+    Raises:
+        RequirementsError: It is none.
+    """
     try:
         return Requirement(text)
     except InvalidRequirement as error:
         reason = str(error).partition("\n")[0].strip()
-        raise RequirementsError(f"{text}: {reason}") from error
+        raise RequirementsError(f"{text} isn't a requirement: {reason}") from error
 
 
 def _is_pinned(requirement: Requirement) -> bool:

@@ -145,11 +145,14 @@ def test_what_is_saved_runs(dev: tuple[Dev, Daemon], folder: Path, tmp_path: Pat
     # Slips: a sentence each, and the last good state goes on.
     (folder / "clean.json").write_text(spec("clean", "data")[:-1])
     it.until("its previous content still applies")
+    (folder / "clean.json").write_text(spec("clean", "data"))
+    it.until("note: clean.json is in order again")
     (folder / "clean").rename(folder / "away")
     assert it.until("which isn't a folder").endswith(
         "until it is back, the pipeline stays as it is"
     )
     (folder / "away").rename(folder / "clean")
+    it.until("note: the folder of image acme/clean:1 is back")
     (folder / "clean.json").write_text(spec("clean", "data").replace("/*", "/["))
     it.until("clean: clean.json: error: it can't be right")
     (folder / "clean.json").write_text(spec("clean", "data"))
@@ -199,6 +202,46 @@ def test_a_project_says_what_changed(folder: Path) -> None:
     assert problem.startswith("compose.yaml:1:12: ")
     assert problem.endswith("its previous content still applies")
     assert project.code_folders == [folder / "clean", folder / "report"]
+    (folder / "compose.yaml").unlink()
+    assert project.look().problems == ["compose.yaml is gone; its previous content still applies"]
+    (folder / "compose.yaml").write_text("services: {}")
+    assert project.look().notes == ["compose.yaml is in order again"]
+    (folder / "twice.yaml").unlink()
+    assert project.look().notes == ["twice.yaml is gone; clean is as clean.json says"]
+    (folder / "twice.yaml").write_text(spec("clean", "other"))
+    project.look()
+    (folder / "clean.json").unlink()
+    changes = project.look()
+    assert changes.notes == ["clean.json is gone; clean is as twice.yaml says"]
+    assert [it.place for it in changes.specs] == ["twice.yaml"]
+
+
+def test_only_the_folder_s_own_pipelines_are_shown(
+    dev: tuple[Dev, Daemon], folder: Path, tmp_path: Path
+) -> None:
+    it, daemon = dev
+    go = tmp_path / "go"
+
+    def create_stranger(name: str, source: str) -> None:
+        waiting = f"until test -e {go}; do sleep 0.05; done"
+        told = json.loads(spec(name, source)) | {
+            "transform": {"image": "x:1", "cmd": ["sh", "-c", waiting]}
+        }
+        daemon.pachctl("create", "pipeline", "-f", "-", stdin=json.dumps(told))
+
+    daemon.pachctl("create", "repo", "data")
+    it.until("report: created")
+    create_stranger("stranger", "data")
+    create_stranger("after", "clean")
+    daemon.pachctl("put", "file", "data@master:/x", "-f", "-", stdin="x")
+    it.until("report: 1 of 1 datum ran")  # while the others go on
+    (folder / "clean" / "run.sh").write_text("#\n" + COPY)
+    it.until("s after the save")
+    go.touch()
+    daemon.pachctl("wait", "commit", "after@master")
+    (folder / "report" / "run.sh").write_text("echo 1 >/pfs/out/one\n")
+    it.until("report: 1 of 1 datum ran")
+    assert not [line for line in it.seen if "stranger" in line or "after:" in line]
 
 
 def test_a_terminal_shows_how_far_jobs_are() -> None:

@@ -222,7 +222,7 @@ HASH = "--hash=sha256:" + "0" * 64
         ),
         (
             {"requirements.txt": "\nnumpy==\n"},
-            "warning: image iris:1: requirements.txt, line 2: numpy==: ",
+            "warning: image iris:1: requirements.txt, line 2: numpy== isn't a requirement: ",
         ),
         (
             {"requirements.txt": f"six==1.17.0 {HASH}\nnumpy==2.0\n"},
@@ -239,7 +239,7 @@ HASH = "--hash=sha256:" + "0" * 64
         ),
         (
             {"pyproject.toml": '[project]\nname = "a"\ndependencies = ["numpy=="]\n'},
-            "warning: image iris:1: pyproject.toml: numpy==: ",
+            "warning: image iris:1: pyproject.toml: numpy== isn't a requirement: ",
         ),
         (
             {"pyproject.toml": '[project]\nname = "a"\ndependencies = ["numpy"]\n'},

@@ -265,7 +265,7 @@ def test_what_cannot_be_installed_is_said_in_a_sentence(packages: Path, tmp_path
     cases = {
         "unknown": ({"requirements__txt": "nosuch==1\n"}, "the requirement nosuch==1 (from"),
         "clash": ({"requirements__txt": "shades==2.0\nneedy\n"}, "have conflicting dependencies"),
-        "slip": ({"requirements__txt": "one two\n"}, "Invalid requirement: 'one two'"),
+        "slip": ({"requirements__txt": "one two\n"}, "one two isn't a requirement: "),
         "itself": ({"requirements__txt": "shades\n-e .\n"}, "requirements.txt, line 2: -e .: a st"),
         "outside": ({"requirements__txt": "-r ../x.txt\n"}, "../x.txt isn't in the stage's folder"),
         "gone": ({"requirements__txt": "-c pins.txt\n"}, "line 1: pins.txt isn't there"),
@@ -326,7 +326,7 @@ def test_a_full_disk_is_named_and_nothing_is_left_on_it(
 @pytest.mark.slow
 def test_what_is_of_no_use_is_made_again_or_goes(packages: Path, tmp_path: Path) -> None:
     folder = stage(tmp_path / "one", requirements__txt="shades==1.0\n")
-    place = Path(make(tmp_path, "make", str(folder)).stdout.strip().rpartition(": ")[2])
+    place = Path(make(tmp_path, "make", "--quiet", str(folder), str(folder)).stdout.strip())
 
     def says() -> str:
         code = [place / "bin" / "python3", "-c", "import shades; print(shades.SAYS)"]

@@ -63,10 +63,8 @@ def edit_pipeline(
         _edit(session, path, old, info, editor, reprocess=reprocess)
     except BaseException:  # whatever it was, the user's text is worth more
         if path.exists() and path.read_text(encoding="utf-8", errors="replace") != shown:
-            print(
-                f"Your text is kept in {path}: when it is right, pachctl update pipeline -f {path}",
-                file=sys.stderr,
-            )
+            again = f"pachctl update pipeline -f {path}" + " --reprocess" * reprocess
+            print(f"Your text is kept in {path}: when it is right, {again}", file=sys.stderr)
         else:
             shutil.rmtree(path.parent)
         raise

@@ -163,14 +163,7 @@ def submit(
         reprocess=reprocess,
         dry_run=dry_run,
     )
-    planned = local_pb2.PlannedPipeline(
-        spec_json=request.create_pipeline_request_json, update=update, reprocess=reprocess
-    )
-    try:
-        remarks = remarks_on(session, planned)
-        answer = session.server.pps.CreatePipelineV2(request)
-    except grpc.RpcError as error:
-        raise CliError(explain_refusal(error, session)) from None
+    answer, remarks = send(session, request)
     effective = answer.effective_create_pipeline_request_json
     doubts = _doubts(document, to_request(json.loads(effective))) if effective else ()
     for remark in (*doubts, *remarks):
@@ -182,6 +175,36 @@ def submit(
             f"note: {pipeline['name']} runs other code now, but data that it has processed before "
             "is not processed again; --reprocess does that"
         )
+
+
+def send(
+    session: Session, request: pps_pb2.CreatePipelineV2Request
+) -> tuple[pps_pb2.CreatePipelineV2Response, list[str]]:
+    """Create or update a pipeline.
+
+    Args:
+        session: The call's session.
+        request: What is asked for.
+
+    Returns:
+        The answer, and what the user should know of it, a line each.
+
+    Raises:
+        CliError: The server refuses it.
+        grpc.RpcError: The server doesn't answer.
+    """
+    planned = local_pb2.PlannedPipeline(
+        spec_json=request.create_pipeline_request_json,
+        update=request.update,
+        reprocess=request.reprocess,
+    )
+    try:
+        remarks = remarks_on(session, planned)
+        return session.server.pps.CreatePipelineV2(request), remarks
+    except grpc.RpcError as error:
+        if status_of(error) is grpc.StatusCode.UNAVAILABLE:
+            raise
+        raise CliError(explain_refusal(error, session)) from None
 
 
 def _changes_code(session: Session, document: Document, project: str) -> bool:
