@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from programs import Program
 
 from .leftovers import processes_of
 from .machine import ROOT, Daemon
@@ -271,7 +272,7 @@ def test_an_interrupted_start_leaves_no_daemon(
     os.mkfifo(compose)  # the daemon waits for its content
     script = f"exec 3> {compose}; echo opened; read line"
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(["sh", "-c", script], **pipes) as writer:
+    with Program(["sh", "-c", script], **pipes) as writer:
         starting = subprocess.Popen(
             ["pachlocal", *daemon.up_arguments, "--compose", str(compose)],
             cwd=ROOT,

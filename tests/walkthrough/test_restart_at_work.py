@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from programs import Program
 
 from .machine import Daemon
 
@@ -132,7 +133,7 @@ def test_half_a_file_is_no_file(daemon: Daemon, number: signal.Signals) -> None:
     daemon.pachctl("put", "file", "in@master:whole", stdin="whole")
     commit = daemon.pachctl("start", "commit", "in@master").strip()
     daemon.pachctl("put", "file", "in@master:acknowledged", stdin="yes")
-    with subprocess.Popen(
+    with Program(
         ["pachctl", "put", "file", "in@master:half"],
         env=daemon.env,
         stdin=subprocess.PIPE,

@@ -14,6 +14,7 @@ from typing import Any
 
 import grpc
 import pytest
+from programs import Program
 from walkthrough.machine import Daemon
 
 from pachlocal.proto import pps_pb2, pps_pb2_grpc
@@ -127,7 +128,7 @@ def test_a_datum_that_is_not_there_is_told(talk: Daemon, unknown: str, said: str
 def test_the_last_lines_then_those_that_come(daemon: Daemon) -> None:
     talk = begin_to_talk(daemon)
     last = lines(talk, "logs", "-p", "talk")[-2:]
-    with subprocess.Popen(
+    with Program(
         ["pachctl", "logs", "-p", "talk", "-f", "-t", "2"],
         env=talk.env,
         stdout=subprocess.PIPE,
@@ -161,7 +162,7 @@ def test_lines_say_who_speaks_where_several_do(talk: Daemon) -> None:
     assert on_terminal(talk, "pachctl", "logs", "-j", f"talk@{id_}", *one) in ("of a\n", "of b\n")
 
     # All pipelines, as they speak.
-    with subprocess.Popen(
+    with Program(
         ["pachctl", "logs", "-f", "--user", "--prefix"],
         env=talk.env,
         stdout=subprocess.PIPE,
@@ -182,7 +183,7 @@ def test_who_waits_sees_how_far_it_is_and_who_lists_why_it_failed(
     shown = ""
     main, other = pty.openpty()
     command = ["pachctl", "wait", "commit", "slow@master"]
-    with subprocess.Popen(command, env=talk.env, stdout=subprocess.DEVNULL, stderr=other) as it:
+    with Program(command, env=talk.env, stdout=subprocess.DEVNULL, stderr=other) as it:
         os.close(other)
         try:
             while "slow: 0 of 2 datums" not in shown:
@@ -292,7 +293,7 @@ def test_a_program_that_runs_for_ever_keeps_its_newest_lines(limited: Limited) -
         limited, "serve", script, service={"internal_port": 1, "external_port": 0}, datum_tries=None
     )
     for pipeline in ("pour", "serve"):
-        with subprocess.Popen(
+        with Program(
             ["pachctl", "logs", "-p", pipeline, "-f"],
             env=limited.env,
             stdout=subprocess.PIPE,
@@ -391,7 +392,7 @@ def test_a_pipeline_that_never_stops_printing_is_deleted(flooded: Callable[..., 
     spout: dict[str, Any] = {"input": None, "spout": {}}
     for pipeline, more in (("flood", job), ("pour", spout)):
         make(daemon, pipeline, "exec yes", **more)
-        with subprocess.Popen(
+        with Program(
             ["pachctl", "logs", "-p", pipeline, "-f"], env=daemon.env, stdout=subprocess.PIPE
         ) as following:
             assert following.stdout is not None

@@ -15,6 +15,7 @@ from typing import Any
 import grpc
 import pytest
 from pachctl_fake import FakeServer
+from programs import Program
 
 from pachlocal.proto import pfs_pb2, pps_pb2
 
@@ -159,9 +160,7 @@ def test_what_is_no_pachyderm_is_told() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         environment = {**os.environ, "PACHD_ADDRESS": f"127.0.0.1:{listener.getsockname()[1]}"}
         command = [*PACHCTL, "list", "repo"]
-        with subprocess.Popen(
-            command, env=environment, stderr=subprocess.PIPE, text=True
-        ) as program:
+        with Program(command, env=environment, stderr=subprocess.PIPE, text=True) as program:
             connection, _ = listener.accept()
             with connection:
                 connection.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
@@ -195,7 +194,7 @@ def test_a_reader_may_leave(either_fake: FakeServer) -> None:
     info = pfs_pb2.FileInfo(file=pfs_pb2.File(path="/x" * 50))
     either_fake.answers["ListFile"] = [info] * 50_000
 
-    with subprocess.Popen(
+    with Program(
         [*PACHCTL, "list", "file", "d@m"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as program:
         assert program.stdout is not None
@@ -215,7 +214,7 @@ def test_ctrl_c_ends_it_quietly(either_fake: FakeServer) -> None:
             time.sleep(0.05)
 
     either_fake.answers["GetLogs"] = lambda request: forever(request)
-    with subprocess.Popen(
+    with Program(
         [*PACHCTL, "logs", "-p", "m", "-f"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

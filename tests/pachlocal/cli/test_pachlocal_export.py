@@ -13,6 +13,7 @@ from typing import Any
 
 import grpc
 import pytest
+from programs import Program
 from walkthrough.machine import Daemon
 
 from pachlocal.proto import pfs_pb2, pfs_pb2_grpc
@@ -256,7 +257,7 @@ def test_a_damaged_export_changes_nothing(source: Daemon, target: Daemon, tmp_pa
 def test_a_pipe_stays_a_pipe(source: Daemon, tmp_path: Path) -> None:
     pipe, export = tmp_path / "pipe", tmp_path / "all.tar"
     os.mkfifo(pipe)
-    with export.open("wb") as out, subprocess.Popen(["cat", pipe], stdout=out) as reader:
+    with export.open("wb") as out, Program(["cat", pipe], stdout=out) as reader:
         pachlocal(source, "export", "data", "-o", str(pipe))
         assert pipe.is_fifo()
         assert reader.wait(10) == 0

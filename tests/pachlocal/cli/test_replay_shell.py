@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from programs import Program
 from test_capsule_unpacking import MANIFEST
 
 LIMIT_S = 60
@@ -92,7 +93,7 @@ def shared_library(folder: Path, mark: Path) -> bytes:
 def on_terminal(words: list[str], typed: str, env: dict[str, str]) -> tuple[int, str]:
     """Run a program on a terminal of its own; return its exit code and what is seen there."""
     main, terminal = pty.openpty()
-    with subprocess.Popen(
+    with Program(
         words, stdin=terminal, stdout=terminal, stderr=terminal, env=env, start_new_session=True
     ) as process:
         os.close(terminal)

@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import socketserver
-import subprocess
 import sys
 import threading
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from programs import Program
 
 from pachlocal.errors import EngineError
 
@@ -375,7 +375,7 @@ def test_a_killed_daemon_leaves_nothing_running_and_the_next_one_nothing_at_all(
 ) -> None:
     marked = Marked()
     argv = [sys.executable, "-c", DAEMON, str(tmp_path / "a"), busybox_image, marked.command]
-    with subprocess.Popen(argv) as daemon:
+    with Program(argv) as daemon:
         wait_until(lambda: marked.count() == 1)
         os.kill(daemon.pid, signal.SIGKILL)
     wait_until(lambda: marked.count() == 0)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from programs import Program
 
 from pachlocal.errors import InfrastructureError
 from pachlocal.runtime.contract import Invocation, Outcome
@@ -82,7 +83,7 @@ def test_a_killed_daemon_leaves_nothing_running(
     if not all_at_once:
         script = f"(setsid {marked.command} &); {script}"
     argv = [sys.executable, "-c", DAEMON, str(tmp_path), isolation.value, script]
-    with subprocess.Popen(argv) as daemon:
+    with Program(argv) as daemon:
         wait_until(lambda: marked.count() == script.count(marked.command))
         launchers = children_of(daemon.pid)
         assert launchers

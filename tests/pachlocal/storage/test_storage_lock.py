@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from programs import Program
 
 from pachlocal.errors import StoreLockedError
 from pachlocal.storage.lock import StoreLock
@@ -31,7 +32,7 @@ def test_a_process_that_dies_leaves_no_lock(tmp_path: Path) -> None:
         "lock = StoreLock(pathlib.Path(sys.argv[1]))\n"
         "os.write(1, b'held'); os.read(0, 1); os.kill(os.getpid(), 9)\n"
     )
-    with subprocess.Popen(
+    with Program(
         [sys.executable, "-c", program, str(tmp_path)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from programs import Program
+
 PROGRAM = shutil.which("firefox-esr") or shutil.which("firefox")
 
 _LONGEST_S = 60
@@ -101,7 +103,7 @@ def firefox(folder: Path, width: int, height: int) -> Iterator[Firefox]:
     folder.mkdir()
     (folder / "user.js").write_text("\n".join(lines))
     command = [PROGRAM, "--headless", "--marionette", "--no-remote", "--profile", str(folder)]
-    with subprocess.Popen(
+    with Program(
         [*command, f"--width={width}", f"--height={height}"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

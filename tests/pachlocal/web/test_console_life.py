@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import grpc
 import pytest
 from google.protobuf.empty_pb2 import Empty
+from programs import Program
 from walkthrough.machine import Daemon
 
 from pachlocal.proto import version_pb2_grpc
@@ -72,7 +73,7 @@ def test_a_front_is_left_out_on_demand(new_daemon: Callable[[str], Daemon]) -> N
     assert "console" not in result.stdout
     assert not (daemon.root / "console.json").exists()
     command = ["pachlocal", "console", "--listen", "127.0.0.1:0"]
-    with subprocess.Popen(command, env=daemon.env, stdout=subprocess.PIPE, text=True) as shown:
+    with Program(command, env=daemon.env, stdout=subprocess.PIPE, text=True) as shown:
         assert shown.stdout is not None
         try:
             said = shown.stdout.readline()

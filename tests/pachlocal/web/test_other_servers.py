@@ -12,6 +12,7 @@ import grpc
 import pytest
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc import error_details_pb2, status_pb2
+from programs import Program
 from walkthrough.machine import Daemon
 
 from .conftest import Front
@@ -44,7 +45,7 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     address = f"grpc://127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     server.start()
     command = ["pachlocal", "console", "--address", address, "--listen", "127.0.0.1:0"]
-    with subprocess.Popen(command, env=daemon.env, stdout=subprocess.PIPE, text=True) as shown:
+    with Program(command, env=daemon.env, stdout=subprocess.PIPE, text=True) as shown:
         assert shown.stdout is not None
         link = shown.stdout.readline().split()[-1]
         note = json.dumps({"pid": shown.pid, "link": link})

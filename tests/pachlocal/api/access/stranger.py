@@ -26,6 +26,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 
 from pachlocal.api.server import services
 from pachlocal.proto import enterprise_pb2, enterprise_pb2_grpc, worker_pb2
+from tests.programs import Program
 
 ROOT = Path(__file__).parents[4]
 UID = 4321  # nobody's
@@ -54,7 +55,7 @@ def _started(uid: int, *words: str) -> Iterator[subprocess.Popen[str]]:
     if os.geteuid() != 0:
         pytest.skip("only root can be another user")
     command = [sys.executable, "-m", "tests.pachlocal.api.access.stranger", str(uid), *words]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+    with Program(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         yield process
 
 
