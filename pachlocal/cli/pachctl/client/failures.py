@@ -76,8 +76,8 @@ def explain_refusal(error: grpc.RpcError, session: Session) -> str:
     line = explain(error, session)
     if (match := _NO_INPUT.fullmatch(line)) is not None:
         project, repo = match.groups()
-        made_by = f"pachctl create repo {repo}{_in(project, session)}"
-        line += f"; create it, or the pipeline that makes it: {made_by}"
+        named = _in(project, session)
+        line += f"; create it, or the pipeline that makes it: pachctl create repo {repo}{named}"
     return line
 
 
