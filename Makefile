@@ -183,8 +183,9 @@ docker:
 	@$(COMPOSE) version >/dev/null 2>&1 || { echo 'Docker Compose is not installed: neither "docker compose" nor docker-compose' >&2; exit 1; }
 
 images: docker ## Build the images of the stages
-	$(COMPOSE) build --build-arg VERSION=$$(git describe --tags --always --dirty) \
-	  --build-arg REVISION=$$(git rev-parse HEAD) $(BUILD) $(STAGES)
+	@$(COMPOSE) build --build-arg VERSION=$$(git describe --tags --always --dirty) \
+	  --build-arg REVISION=$$(git rev-parse HEAD) $(BUILD) $(STAGES) || \
+	  { echo "Where a base image can't be pulled, another will do: see docs/docker.md" >&2; exit 1; }
 
 push: ## Build the images and push them: make push REGISTRY=registry.example.com/me
 	$(if $(REGISTRY),,$(error Say where to: make push REGISTRY=registry.example.com/me))
