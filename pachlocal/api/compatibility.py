@@ -150,7 +150,9 @@ instead, and exit with 1:
 
 Other differences: `draw pipeline` also draws repos, and shortens names only if `--box-width` is
 given; a spec without a command or an input causes a warning; messages give the position in a spec
-(`model.json:4:7`), and for a name that doesn't exist suggest a similar one.
+(`model.json:4:7`), and for a name that doesn't exist suggest a similar one; `put file`, `copy file`
+and `finish commit` end with 1 if the commit that they finished isn't valid; a write that creates a
+branch says so if its name is nearly another's; `list job` cuts reasons on a terminal only.
 
 """
 

@@ -107,7 +107,7 @@ def test_the_beginning_of_a_datum_s_id_is_enough(talk: Daemon, tmp_path: Path) -
     assert lines(talk, "inspect", "datum", *short)[0] == f"ID\t{datum}"
     assert lines(talk, "logs", "-j", short[0], "--datum", short[1])[-1].startswith("of ")
     file = str(tmp_path / "capsule")
-    assert "1 inputs" in talk.pachctl("debug", "datum", *short, "-o", file)
+    assert "1 input," in talk.pachctl("debug", "datum", *short, "-o", file)
     for words in (("get", "code", short[0], "-o", file), ("restart", "datum", short[0], "/a")):
         refused = talk.run("pachctl", *words).stderr
         assert "not found" not in refused

@@ -130,7 +130,7 @@ def test_a_failed_datum_is_taken_along_and_run_again(picky: Daemon, tmp_path: Pa
     capsule = tmp_path / "capsule.tar.gz"
     said = picky.pachctl("debug", "datum", f"picky@{job}", datum, "-o", str(capsule))
     assert said == (
-        f"{capsule}: 1 inputs, 4B; run it with: pachlocal replay {capsule}\n"
+        f"{capsule}: 1 input, 4B; run it with: pachlocal replay {capsule}\n"
         "left out, as a secret: API_TOKEN\n"
         "left out, as a secret: DB\n"
     )

@@ -60,7 +60,8 @@ def debug_datum(
     path = Path(output or f"{job.pipeline}-{target.id[:12]}.tar.gz")
     with replacing(path) as out:
         packed = pack_datum(session, target.job, target.id, out)
-    said = f"{path}: {packed.inputs} inputs, {size(packed.size_bytes)}"
+    count = "1 input" if packed.inputs == 1 else f"{packed.inputs} inputs"
+    said = f"{path}: {count}, {size(packed.size_bytes)}"
     print(f"{said}; run it with: pachlocal replay {path}")
     for name in packed.left_out:
         print(f"left out, as a secret: {name}")
