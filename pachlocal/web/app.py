@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from pachlocal.web import console, schemas
 from pachlocal.web.archive import Archives
+from pachlocal.web.attended import Attended
 from pachlocal.web.capsules import Capsules
 from pachlocal.web.files import Files
 from pachlocal.web.gateway import Gateway
@@ -50,7 +51,7 @@ def application(upstream: Upstream, needed: Pass) -> Guard:
         *Workshop(upstream).routes(),
         *console.routes(),
     ]
-    return Guard(Starlette(routes=routes, lifespan=life), needed)
+    return Guard(Attended(Starlette(routes=routes, lifespan=life)), needed)
 
 
 async def _health(_: Request) -> Response:

@@ -6,6 +6,7 @@ import os
 import secrets
 import ssl
 import sys
+import tempfile
 from pathlib import Path
 
 import click
@@ -103,10 +104,10 @@ def _check(certificate: Path, key: Path | None) -> None:
 
 def _become(order: Order, listener: Listener) -> None:
     """Go on as the front."""
-    reader, writer = os.pipe()
-    os.write(writer, order.written().encode())  # a pipe holds 64 KiB
-    os.close(writer)
-    os.dup2(reader, 0)
+    with tempfile.TemporaryFile() as file:  # certificates may be more than a pipe holds
+        file.write(order.written().encode())
+        file.seek(0)
+        os.dup2(file.fileno(), 0)
     descriptor = listener.socket.fileno()
     os.set_inheritable(descriptor, True)
     command = [sys.executable, "-m", "pachlocal.web", "--fd", str(descriptor)]
