@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hmac
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qsl, urlencode
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -90,7 +89,7 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008})
             return
         request = Request(scope, receive)
-        refusal = self._refusal(request)
+        refusal = _malformed(request) or self._refusal(request)
         answer: ASGIApp = refusal if refusal is not None else self._app
         if refusal is None:
             _forget_secrets(scope, self._needed)
@@ -109,7 +108,7 @@ class Guard:
             return self._let_in(request)
         if any(self._is_token(word) for word in _sent(request)):
             return None
-        if not self._is_token(_cookie(headers, needed.cookie)):
+        if not any(self._is_token(word) for word in _cookies(headers, needed.cookie)):
             return _refuse(401, _HOW_IN)
         # A browser adds its cookie by itself, so a change has to come from our page.
         if request.method not in _SAFE and "origin" not in headers:
@@ -142,15 +141,26 @@ def _refuse(status: int, line: str) -> Response:
     return Response(line if line.endswith("\n") else f"{line}\n", status, media_type="text/plain")
 
 
+def _malformed(request: Request) -> Response | None:
+    """Refuse what a proxy may read otherwise than we do, or sends that takes us for another."""
+    if not request.scope["path"].startswith("/"):
+        return _refuse(400, "A request has to name a path: this is no proxy.")
+    if "transfer-encoding" in request.headers and "content-length" in request.headers:
+        answer = _refuse(400, "A request has either a Transfer-Encoding or a Content-Length.")
+        answer.headers["connection"] = "close"
+        return answer
+    return None
+
+
 def _is_of_this_site(headers: Headers, needed: Pass) -> bool:
     """Whether a browser, if it is one, says that our own page or its user asks."""
     origins = headers.getlist("origin")
     if any(origin not in needed.origins for origin in origins):
         return False
-    if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+    if any(site not in ("none", "same-origin") for site in headers.getlist("sec-fetch-site")):
         return False
-    referer = headers.get("referer", "")
-    return bool(origins) or not referer or _origin(referer) in needed.origins
+    referers = filter(None, headers.getlist("referer"))
+    return bool(origins) or all(_origin(referer) in needed.origins for referer in referers)
 
 
 def _is_visit(request: Request) -> bool:
@@ -180,12 +190,14 @@ def _sent(request: Request) -> list[str]:
     ]
 
 
-def _cookie(headers: Headers, name: str) -> str:
-    try:
-        found = SimpleCookie(headers.get("cookie", "")).get(name)
-    except CookieError:
-        return ""
-    return found.value if found is not None else ""
+def _cookies(headers: Headers, name: str) -> list[str]:
+    """Return the values of a cookie.
+
+    Other programs of this machine set cookies for the same host, in whatever form: they stand
+    beside ours, or even under its name, and must not hide it.
+    """
+    pairs = (pair.partition("=") for line in headers.getlist("cookie") for pair in line.split(";"))
+    return [value.strip() for key, _, value in pairs if key.strip() == name]
 
 
 def _forget_secrets(scope: Scope, needed: Pass) -> None:
@@ -196,17 +208,17 @@ def _forget_secrets(scope: Scope, needed: Pass) -> None:
         for name, value in scope["headers"]
         if name != b"cookie" and not (name in (b"authorization", b"authn-token") and own in value)
     ]
-    if own in scope["query_string"]:
-        scope["query_string"] = b""
+    pairs = scope["query_string"].split(b"&")
+    scope["query_string"] = b"&".join(pair for pair in pairs if own not in pair)
 
 
 def _protected(request: Request, send: Send) -> Send:
-    is_file = request.url.path.startswith("/pfs/")
+    policy = _FILE_POLICY if request.url.path.startswith("/pfs/") else _PAGE_POLICY
 
     async def protected(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            headers["content-security-policy"] = _FILE_POLICY if is_file else _PAGE_POLICY
+            headers.setdefault("content-security-policy", policy)
             headers["x-content-type-options"] = "nosniff"
             headers["referrer-policy"] = "no-referrer"
             headers["cross-origin-resource-policy"] = "same-origin"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 
 import pytest
@@ -25,8 +26,23 @@ def test_the_pages_own_requests_come_in(front: Front) -> None:
     assert answer.status == 200
     reading = {"Cookie": front.cookie, "Sec-Fetch-Site": "same-origin"}
     assert front.ask("GET", "/pfs/a/b/c/d", None, reading, known=False).status == 404
-    other = f"theirs=1; {front.cookie}; more=2"
-    assert front.ask("POST", DATA, {}, browser(front, Cookie=other), known=False).status == 200
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "theirs=1; {own}; more=2",
+        'prefs={{"theme": "dark", "size": 2}}; {own}',  # what other programs here set as well
+        "list[0]=1; {own}",
+        "word; {own}",
+        "{name}=another; {own}",
+        "{own}; {name}=another",
+    ],
+)
+def test_cookies_of_other_programs_dont_hide_ours(front: Front, form: str) -> None:
+    cookies = form.format(own=front.cookie, name=front.cookie.partition("=")[0])
+    answer = front.ask("POST", DATA, {}, browser(front, Cookie=cookies), known=False)
+    assert answer.status == 200
 
 
 @pytest.mark.parametrize(
@@ -43,6 +59,13 @@ def test_the_pages_own_requests_come_in(front: Front) -> None:
         "0x7f.1:{port}",
         "127.1:{port}",
         "[::ffff:127.0.0.1]:{port}",
+        "127.0.0.1.:{port}",
+        "localhost.:{port}",
+        "127.0.0.1:0{port}",
+        "127.0.0.1:{port}, evil.example",
+        "127.0.0.1:{port}#",
+        "[::1%25lo]:{port}",
+        "[0:0:0:0:0:0:0:1]:{port}",
         "127.0.0.1:{port}@evil.example",
         "user@127.0.0.1:{port}",
         "",
@@ -181,13 +204,87 @@ def test_only_the_page_is_served_from_disk(front: Front, path: str) -> None:
     assert front.ask("GET", path).status == 404
 
 
-def test_two_hosts_or_no_http_are_refused(front: Front) -> None:
-    own = f"Host: {front.host}:{front.port}\r\n"
-    for lines in (own + own, "", own + "Host: evil.example\r\n"):
-        with socket.create_connection((front.host, front.port)) as client:
-            client.sendall(
-                f"GET / HTTP/1.1\r\n{lines}Authorization: Bearer {front.token}\r\n"
-                "Connection: close\r\n\r\n".encode()
-            )
-            answer = client.makefile("rb").read()
-        assert answer.split()[1] in (b"400", b"403")
+def sent_raw(front: Front, head: str, body: str = "") -> list[int]:
+    """Returns the statuses of what comes back for bytes as a test says them."""
+    with socket.create_connection((front.host, front.port), 60) as client:
+        client.sendall(f"{head}\r\n\r\n{body}".replace("HOST", front.origin[7:]).encode())
+        client.shutdown(socket.SHUT_WR)
+        found = client.makefile("rb").read()
+    return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d+)", found) if status != b"100"]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Host: HOST", "Host: HOST"],
+        [],
+        ["Host: HOST", "Host: evil.example"],
+        ["Host: evil.example", "X-Forwarded-Host: HOST", "Forwarded: host=HOST"],
+        ["Host: HOST", "Origin: http://HOST", "Origin: http://evil.example"],
+        ["Host: HOST", "Sec-Fetch-Site: same-origin", "Sec-Fetch-Site: cross-site"],
+        ["Host: HOST", "Referer: http://HOST/", "Referer: http://evil.example/"],
+        ["Host: HOST", "Referer: http://HOST@evil.example/"],
+        ["Host: HOST", "Origin: http://evil.example", "Upgrade: websocket", "Connection: Upgrade"],
+    ],
+)
+def test_headers_that_contradict_each_other_are_refused(front: Front, lines: list[str]) -> None:
+    own = [f"Cookie: {front.cookie}", f"Authorization: Bearer {front.token}"]
+    (status,) = sent_raw(front, "\r\n".join(["GET / HTTP/1.1", *lines, *own]))
+    assert status in (400, 403)
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ("Transfer-Encoding: chunked\r\nContent-Length: 4", "2\r\n{}\r\n0\r\n\r\n"),
+        ("Content-Length: 2\r\nContent-Length: 3", "{}"),
+        ("Content-Length: +2", "{}"),
+        ("Transfer-Encoding: xchunked", "2\r\n{}\r\n0\r\n\r\n"),
+        ("Transfer-Encoding: chunked, identity", "2\r\n{}\r\n0\r\n\r\n"),
+        ("Transfer-Encoding : chunked", "2\r\n{}\r\n0\r\n\r\n"),
+        ("Transfer-Encoding: chunked", "2\r\n{}SMUGGLED0\r\n\r\n"),
+    ],
+)
+def test_a_length_that_a_proxy_may_read_otherwise_ends_the_connection(
+    front: Front, headers: str, body: str
+) -> None:
+    own = f"Host: HOST\r\nAuthorization: Bearer {front.token}"
+    smuggled = f"GET /healthz HTTP/1.1\r\nHost: {front.origin[7:]}\r\n\r\n"
+    head = f"POST {DATA} HTTP/1.1\r\n{own}\r\n{headers}"
+    assert sent_raw(front, head, body + smuggled) == [400]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"POST http://HOST{DATA}",
+        f"POST http://evil.example{DATA}",
+        "GET http://evil.example/?token=TOKEN",
+        "GET healthz",
+        "OPTIONS *",
+    ],
+)
+def test_only_paths_are_asked_for(front: Front, line: str) -> None:
+    own = f"Host: HOST\r\nAuthorization: Bearer {front.token}"
+    assert sent_raw(front, f"{line.replace('TOKEN', front.token)} HTTP/1.1\r\n{own}") == [400]
+
+
+@pytest.mark.parametrize("name", ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"])
+def test_a_method_is_what_the_request_says(front: Front, name: str) -> None:
+    repo = {"repo": {"name": "kept", "project": {"name": "default"}}}
+    assert front.call("pfs_v2.API/CreateRepo", repo).status == 200
+    path = "/pfs/default/kept/master/file"
+    assert front.ask("PUT", path, b"x").status == 201
+    assert front.ask("GET", f"{path}?_method=DELETE", headers={name: "DELETE"}).body == b"x"
+    assert front.ask("POST", path, b"", headers={name: "DELETE"}).status == 405
+    assert front.ask("GET", path).body == b"x"
+    assert front.call("pfs_v2.API/DeleteRepo", repo).status == 200
+
+
+def test_there_is_no_other_protocol_on_the_connection(front: Front) -> None:
+    for lines in (
+        "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        "Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABk",
+    ):
+        assert sent_raw(front, f"GET /healthz HTTP/1.1\r\nHost: HOST\r\n{lines}") == [200]
