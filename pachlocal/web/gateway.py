@@ -15,7 +15,7 @@ from starlette.responses import Response, StreamingResponse
 
 from pachlocal.proto.limits import MAX_MESSAGE
 from pachlocal.web import metadata as meta
-from pachlocal.web.jsonpb import writer
+from pachlocal.web.jsonpb import from_json, writer
 from pachlocal.web.methods import Method, find_method
 from pachlocal.web.statuses import answer, error_json, failure, http_status
 from pachlocal.web.upstream import Upstream
@@ -120,10 +120,9 @@ def _parse(text: str, kind: type[Message]) -> Message:
     if not text.strip():
         return kind()  # as grpc-gateway takes a request without a body
     try:
-        message: Message = json_format.Parse(text, kind(), ignore_unknown_fields=True)
+        return from_json(text, kind)
     except (json_format.ParseError, RecursionError) as problem:
         raise _BadRequestError(str(problem) or "the request is nested too deeply") from None
-    return message
 
 
 class _Requests:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import base64
 import json
 import math
+import re
 from collections.abc import Callable
 from functools import cache
 from json.encoder import encode_basestring
-from typing import Any
+from typing import Any, TypeVar
 
 from google.protobuf import json_format
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -29,6 +30,56 @@ _WRAPPERS = frozenset(
         *("Bool", "String", "Bytes"),
     )
 )
+
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
+
+Kind = TypeVar("Kind", bound=Message)
+
+
+def from_json(text: str, kind: type[Kind]) -> Kind:
+    """Return the message that a JSON object holds; fields that it doesn't have are ignored.
+
+    The library takes what is empty in Python, like `[]`, for an empty message, and leaves out of
+    base64 what isn't any: a message must not be something else than its client meant.
+
+    Raises:
+        json_format.ParseError: It holds none.
+        RecursionError: It is nested too deeply.
+    """
+    try:
+        content = json.loads(text, object_pairs_hook=_object)
+    except ValueError as problem:
+        raise json_format.ParseError(f"not JSON: {problem}") from None
+    if not isinstance(content, dict):
+        raise json_format.ParseError("a JSON object is needed")
+    message = kind()
+    descriptor: Any = message.DESCRIPTOR
+    _check_bytes(content, descriptor)
+    return json_format.ParseDict(content, message, ignore_unknown_fields=True)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in found if names.count(name) > 1)
+        raise json_format.ParseError(f"{json.dumps(twice)} stands twice in one object")
+    return found
+
+
+def _check_bytes(content: dict[str, Any], kind: Descriptor) -> None:
+    for field in kind.fields:
+        value = content.get(field.json_name, content.get(field.name))
+        inner = field.message_type
+        is_bytes = field.type == FieldDescriptor.TYPE_BYTES or (
+            inner is not None and inner.full_name == "google.protobuf.BytesValue"
+        )
+        for one in value if isinstance(value, list) else (value,):
+            if is_bytes and isinstance(one, str) and not _BASE64.fullmatch(one):
+                raise json_format.ParseError(f"{field.json_name}: not base64")
+            if inner is not None and isinstance(one, dict):
+                _check_bytes(one, inner)
 
 
 def to_json(message: Message) -> str:

@@ -20,6 +20,7 @@ _NOT_SENT = frozenset(
 _KEY = re.compile(r"[0-9a-z_.-]+")
 _VALUE = re.compile(r"[ -~]*")
 _TIMEOUT = re.compile(r"([0-9]{1,8})([HMSmun])")
+_LONGEST_S = 366 * 24 * 3600.0  # gRPC can't reckon with much more
 _UNITS_S = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
 
 Pairs = list[tuple[str, str | bytes]]
@@ -55,7 +56,7 @@ def of_request(request: Request, token: str) -> Pairs:
 def timeout_s(request: Request) -> float | None:
     """Return how long a call may take, as the header Grpc-Timeout says it."""
     match = _TIMEOUT.fullmatch(request.headers.get("grpc-timeout", ""))
-    return int(match[1]) * _UNITS_S[match[2]] if match else None
+    return min(int(match[1]) * _UNITS_S[match[2]], _LONGEST_S) if match else None
 
 
 def as_headers(metadata: Iterable[tuple[str, str | bytes]] | None) -> dict[str, str]:

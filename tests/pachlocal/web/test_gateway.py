@@ -97,6 +97,12 @@ def test_a_stream_without_results_is_empty(front: Front) -> None:
         ("pfs_v2.API/InspectRepo", b"\xff", 400, 3, "UTF-8"),
         ("pfs_v2.API/InspectRepo", b'{"repo": 1}', 400, 3, "repo"),
         ("pfs_v2.API/InspectRepo", b"[" * 100_000, 400, 3, ""),
+        ("pfs_v2.API/InspectRepo", b"null", 400, 3, "a JSON object is needed"),
+        ("pfs_v2.API/ListRepo", b"[]", 400, 3, "a JSON object is needed"),
+        ("pfs_v2.API/ListRepo", b'""', 400, 3, "a JSON object is needed"),
+        ("pfs_v2.API/ListRepo", b'{"type": "a", "type": "b"}', 400, 3, '"type" stands twice'),
+        ("pps_v2.API/CreateSecret", {"file": "a secret!"}, 400, 3, "file: not base64"),
+        ("pfs_v2.API/ModifyFile", {"addFile": {"path": "/", "raw": "a b="}}, 400, 3, "not base64"),
         ("auth_v2.API/WhoAmI", {}, 501, 12, "the auth service is not activated"),
         ("pfs_v2.API/Nothing", {}, 501, 12, ""),
     ],
@@ -145,6 +151,11 @@ def test_a_clients_stream_that_breaks_off_changes_nothing(front: Front) -> None:
         )
     found = front.call("pfs_v2.API/InspectCommit", {"commit": MASTER}).json["commit"]["id"]
     assert found == head
+
+
+def test_a_timeout_may_be_longer_than_anybody_lives(front: Front) -> None:
+    headers = {"Grpc-Timeout": "99999999H"}
+    assert front.call("pfs_v2.API/InspectRepo", {"repo": REPO}, **headers).status == 200
 
 
 def test_values_needn_t_stand_in_lines(front: Front) -> None:
