@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 
 from starlette.datastructures import Headers
 
-_RANGE = re.compile(r"bytes=\s*([0-9]{0,18})-([0-9]{0,18})\s*")
+_RANGE = re.compile(r"bytes=\s*([0-9]{0,40})-([0-9]{0,40})\s*")
 
 
 class UnsatisfiableError(ValueError):
@@ -85,6 +85,6 @@ def _time(text: str | None) -> datetime | None:
         return None
     try:
         time = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None  # as if it weren't there
     return time if time.tzinfo else time.replace(tzinfo=timezone.utc)

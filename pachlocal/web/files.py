@@ -8,7 +8,7 @@ import mimetypes
 from collections.abc import AsyncIterator
 from datetime import datetime, timezone
 from email.utils import format_datetime
-from posixpath import basename
+from posixpath import basename, dirname
 from typing import Any
 from urllib.parse import quote
 
@@ -26,6 +26,8 @@ from pachlocal.web.upstream import Upstream
 
 _PIECE = 1 << 20  # bytes of a message that a file is put by
 _FORM = "the form is /pfs/PROJECT/REPO/COMMIT-OR-BRANCH/PATH\n"
+# A listing is ours, and only links: in a sandbox, as files are, it would be another site's page.
+_LISTING_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 # Few machines' lists have these, and a browser saves what it takes for a stream of bytes.
 _TYPES = {
     ".csv": "text/csv",
@@ -75,8 +77,7 @@ class Files:
         asked = pfs_pb2.InspectCommitRequest(commit=known)
         found = await self._pfs.InspectCommit(asked, metadata=pairs)
         file = pfs_pb2.File(commit=found.commit, path=path)
-        asked_file = pfs_pb2.InspectFileRequest(file=file)
-        info = await self._pfs.InspectFile(asked_file, metadata=pairs)
+        info = await self._inspect(file, pairs)
         fixed = is_id(name) and found.HasField("finished")
         headers = {"cache-control": "private, max-age=31536000" if fixed else "private, no-cache"}
         if info.file_type == pfs_pb2.DIR:
@@ -109,7 +110,9 @@ class Files:
         status = 206 if wanted else 200
         if request.method == "HEAD" or not size:
             return Response(status_code=status, headers=headers)
-        asked = pfs_pb2.GetFileRequest(file=info.file, offset=start)
+        literal = info.file.path.replace("\\", "\\\\")  # GetFile takes a pattern
+        file = pfs_pb2.File(commit=info.file.commit, path=literal, datum=info.file.datum)
+        asked = pfs_pb2.GetFileRequest(file=file, offset=start)
         call = self._pfs.GetFile(asked, metadata=pairs)
         first = await call.read()
         if first is grpc.aio.EOF:
@@ -121,7 +124,7 @@ class Files:
         self, request: Request, pairs: meta.Pairs, file: pfs_pb2.File, headers: dict[str, str]
     ) -> Response:
         is_html = "text/html" in request.headers.get("accept", "")
-        headers |= {"vary": "accept"}
+        headers |= {"vary": "accept", "content-security-policy": _LISTING_POLICY}
         kind = "text/html" if is_html else "text/plain"
         if request.method == "HEAD":
             return Response(headers=headers, media_type=kind)
@@ -139,14 +142,19 @@ class Files:
         """Put or delete a file, in a commit of its own or in an open one."""
         if not file.path.strip("/") or (request.method == "PUT" and file.path.endswith("/")):
             return Response("a file's path is needed\n", 400, media_type="text/plain")
+        if "content-range" in request.headers:  # as `curl -C` sends it: the rest would be the whole
+            return Response("a part of a file can't be put\n", 400, media_type="text/plain")
         etag, modified = "", None
-        try:
-            asked = pfs_pb2.InspectFileRequest(file=file)
-            info = await self._pfs.InspectFile(asked, metadata=pairs)
+        info: pfs_pb2.FileInfo | None
+        if request.method == "DELETE":
+            info = await self._inspect(file, pairs)
+        else:
+            info, obstacle = await self._place(file, pairs)
+            if obstacle:
+                return Response(f"{obstacle}\n", 409, media_type="text/plain")
+        if info is not None:
             etag, modified = f'"{info.hash.hex()}"', _modified(info)
-        except grpc.aio.AioRpcError as problem:
-            if problem.code() is not grpc.StatusCode.NOT_FOUND or request.method == "DELETE":
-                raise
+            file.path = info.file.path  # a folder's ends in a slash, without which nothing goes
         if status := failed(request.headers, etag, modified, read=False):
             return Response(status_code=status)
         changes = _Changes(request, file)
@@ -157,6 +165,34 @@ class Files:
                 return Response("the client has gone, and nothing was changed\n", 499)
             raise
         return Response(status_code=204 if etag else 201)
+
+    async def _inspect(self, file: pfs_pb2.File, pairs: meta.Pairs) -> pfs_pb2.FileInfo:
+        asked = pfs_pb2.InspectFileRequest(file=file)
+        found: pfs_pb2.FileInfo = await self._pfs.InspectFile(asked, metadata=pairs)
+        return found
+
+    async def _place(
+        self, file: pfs_pb2.File, pairs: meta.Pairs
+    ) -> tuple[pfs_pb2.FileInfo | None, str]:
+        """Return the file that is to be replaced, if there is one, and what stands in its way.
+
+        A commit with a file where another has a folder could only be finished with an error.
+        """
+        path = "/" + file.path.strip("/")
+        while path != "/":
+            here = pfs_pb2.File(commit=file.commit, path=path)
+            path = dirname(path)
+            try:
+                info = await self._inspect(here, pairs)
+            except grpc.aio.AioRpcError as problem:
+                if problem.code() is not grpc.StatusCode.NOT_FOUND:
+                    raise
+                continue
+            is_target = here.path == "/" + file.path.strip("/")
+            if is_target == (info.file_type == pfs_pb2.DIR):
+                return None, f"{info.file.path} is a {'folder' if is_target else 'file'}"
+            return (info if is_target else None), ""
+        return None, ""
 
 
 class _Changes:
@@ -213,7 +249,10 @@ def _modified(info: pfs_pb2.FileInfo) -> datetime | None:
 
 def _content_type(path: str) -> str:
     ending = path[path.rfind(".") :].lower() if "." in basename(path) else ""
-    kind = _TYPES.get(ending) or mimetypes.guess_type(path)[0] or "application/octet-stream"
+    guessed, packed = mimetypes.guess_type(path)
+    if packed:  # table.csv.gz
+        guessed = f"application/{packed if packed == 'gzip' else f'x-{packed}'}"
+    kind = _TYPES.get(ending) or guessed or "application/octet-stream"
     return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
 
 

@@ -871,6 +871,21 @@ def test_axe_finds_nothing_wrong(store: Front, browser: Any, scheme: str, width:
     assert found == []
 
 
+def test_the_folders_that_http_lists_can_be_walked(store: Front, person: Person) -> None:
+    store.daemon.pachctl("create", "repo", "walked")
+    store.daemon.pachctl("put", "file", "walked@master:/a/b/note.txt", "-f", "-", stdin="a note")
+    person.page.goto(f"{store.origin}/pfs/default/walked/master/")
+    for name in ("a/", "b/", "note.txt"):
+        person.click(name)
+    person.sees("a note")
+    person.page.go_back()
+    person.click("..")
+    playwright.expect(person.page.get_by_role("heading", level=1)).to_have_text(
+        "default/walked/master/a/"
+    )
+    store.daemon.pachctl("delete", "repo", "walked")
+
+
 @pytest.mark.skipif(PROGRAM is None, reason="Firefox is not installed")
 def test_firefox_shows_it_too_on_a_large_screen(store: Front, tmp_path: Path) -> None:
     with firefox(tmp_path / "profile", 3840, 2160) as window:

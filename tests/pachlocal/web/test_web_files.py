@@ -69,6 +69,8 @@ def test_a_file_comes_whole_with_type_tag_and_time(front: Front) -> None:
         ("bytes=0-1,3-4", 200, 0, 3_072_000),
         ("lines=1-2", 200, 0, 3_072_000),
         ("bytes=3072000-", 416, 0, 0),
+        ("bytes=99999999999999999999-", 416, 0, 0),
+        ("bytes=-99999999999999999999", 206, 0, 3_072_000),
         ("bytes=-0", 416, 0, 0),
     ],
 )
@@ -95,6 +97,7 @@ def test_conditions(front: Front) -> None:
         ({"If-Modified-Since": time}, 304),
         ({"If-Modified-Since": long_ago}, 200),
         ({"If-Modified-Since": "yesterday"}, 200),
+        ({"If-Modified-Since": "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"}, 200),
         ({"If-Match": tag}, 200),
         ({"If-Match": '"x"'}, 412),
         ({"If-Unmodified-Since": long_ago}, 412),
@@ -135,6 +138,8 @@ def test_a_stored_page_can_run_nothing(front: Front) -> None:
     answer = front.ask("GET", f"{BASE}/dir/page.html")
     assert answer.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
     assert answer.headers["x-content-type-options"] == "nosniff"
+    listing = front.ask("GET", f"{BASE}/dir/", headers={"Accept": "text/html"})
+    assert listing.headers["content-security-policy"].startswith("default-src 'none'; base-uri")
 
 
 def test_put_replaces_and_delete_removes(front: Front) -> None:
@@ -151,6 +156,46 @@ def test_put_replaces_and_delete_removes(front: Front) -> None:
     assert front.ask("DELETE", path).status == 404
     assert front.ask("PUT", f"{BASE}/", b"x").status == 400
     assert front.ask("POST", path, b"x").status == 405
+
+
+def test_a_put_keeps_to_the_folders_that_there_are(front: Front) -> None:
+    """A commit with a file in the place of a folder can't be finished."""
+    for path, said in (
+        ("/dir", "/dir/ is a folder"),
+        ("/dir/start/below", "/dir/start is a file"),
+        ("//dir//start//far//below", "/dir/start is a file"),
+    ):
+        answer = front.ask("PUT", BASE + path, b"x")
+        assert (answer.status, answer.text) == (409, f"{said}\n")
+    assert front.ask("GET", f"{BASE}/dir/start").body == b"no"
+
+
+def test_a_put_of_a_part_is_refused(front: Front) -> None:
+    """As `curl -C` sends it: what is there would be replaced by the part."""
+    part = {"Content-Range": "bytes 1-1/2"}
+    assert front.ask("PUT", f"{BASE}/dir/start", b"o", part).status == 400
+    assert front.ask("GET", f"{BASE}/dir/start").body == b"no"
+
+
+def test_a_folder_is_deleted_with_or_without_its_slash(front: Front) -> None:
+    for path in (f"{BASE}/gone", f"{BASE}/gone/"):
+        assert front.ask("PUT", f"{BASE}/gone/a/b", b"x").status == 201
+        assert front.ask("DELETE", path).status == 204
+        assert front.ask("GET", f"{BASE}/gone/").status == 404
+
+
+def test_a_name_is_no_pattern(front: Front) -> None:
+    path = f"{BASE}/back%5Cslash"
+    assert front.ask("PUT", path, b"x").status == 201
+    assert front.ask("GET", path).body == b"x"
+    assert front.ask("DELETE", path).status == 204
+
+
+def test_what_is_packed_has_the_type_of_its_packing(front: Front) -> None:
+    for name, kind in (("t.csv.gz", "application/gzip"), ("t.tar.bz2", "application/x-bzip2")):
+        assert front.ask("PUT", f"{BASE}/{name}", b"x").status == 201
+        assert front.ask("HEAD", f"{BASE}/{name}").headers["content-type"] == kind
+        assert front.ask("DELETE", f"{BASE}/{name}").status == 204
 
 
 def test_a_put_that_breaks_off_changes_nothing(front: Front) -> None:
