@@ -18,6 +18,7 @@ _LOST = ("UNAVAILABLE", "UNKNOWN")  # UNKNOWN of a call half sent
 _BROKEN_OFF = ("socket closed", "goaway received", "connection reset by peer", "stream removed")
 _NO_INPUT = re.compile(r"repo ([\w-]+)/([\w-]+) not found")
 _PIPELINE_EXISTS = re.compile(r'pipeline "([^/"]+)/[^"]+" already exists')
+_CURE = "this pachlocal's user gets its context by `pachlocal context`, and others from that user"
 _NO_SERVER = ("failed to connect", "handshake", "http1", "preface", "header with status")
 
 
@@ -50,7 +51,9 @@ def explain(
     details = " ".join((cast("grpc.Call", error).details() or "").split())
     code = status_of(error).name
     address = session.server.address
-    if code == "UNAVAILABLE" and _never_connected(details):
+    if code == "UNAVAILABLE" and (of_tls := _explain_handshake(session, details)):
+        line = of_tls
+    elif code == "UNAVAILABLE" and _never_connected(details):
         line = f"no Pachyderm answers at {address}; {_advice(session, details, elsewhere)}"
     elif code in _LOST and any(sign in details.lower() for sign in _BROKEN_OFF):
         line = f"the connection to {address} broke off before the answer: the server may have ended"
@@ -88,6 +91,25 @@ def _in(project: str, session: Session) -> str:
 
 def _never_connected(details: str) -> bool:
     return any(sign in details.lower() for sign in (*_NO_HOST, *_NO_SERVER))
+
+
+def _explain_handshake(session: Session, details: str) -> str:
+    """Say why TLS couldn't be agreed on; empty when that isn't what failed.
+
+    The signs are those of BoringSSL and gRPC, which have no codes for them.
+    """
+    address, settings = session.server.address, session.settings
+    if "WRONG_VERSION_NUMBER" in details:
+        return f"the server at {address} doesn't speak TLS: its address begins with grpc://"
+    if "Hostname Verification Check failed" in details:
+        return f"the certificate of {address} is for another host, so it may be another server"
+    if "CERTIFICATE_VERIFY_FAILED" not in details:
+        return ""
+    if settings.certificates:
+        known = f"isn't the one known to {settings.origin}: it was made anew since"
+    else:
+        known = f"isn't signed by an authority that is known here: {settings.origin} names none"
+    return f"the certificate of {address} {known}, or another server answers; {_CURE}"
 
 
 def _advice(session: Session, details: str, elsewhere: Callable[[str], str]) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 import signal
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -75,6 +77,65 @@ def test_nothing_is_said_without_tls_or_to_who_trusts_another(
     assert up(other, "--address", "127.0.0.1:0", "--tls").returncode == 0
     with secured(address, context_of(other)["server_cas"]) as channel:
         assert ask(channel, token).startswith("UNAVAILABLE")
+
+
+def elsewhere(daemon: Daemon, folder: Path, context: dict[str, str]) -> Daemon:
+    """Makes a client that can't reach a daemon by its socket, as one on another machine."""
+    folder.mkdir(mode=0o700)
+    config = folder / "config.json"
+    contexts = {"pachlocal": context}
+    config.write_text(json.dumps({"v2": {"contexts": contexts, "active_context": "pachlocal"}}))
+    client = Daemon(daemon.root)
+    client.env |= {"PACH_CONFIG": str(config), "XDG_RUNTIME_DIR": str(folder)}
+    return client
+
+
+def complaint(client: Daemon) -> str:
+    result = client.run("pachctl", "list", "repo")
+    assert result.returncode == 1
+    return str(result.stderr)
+
+
+def test_a_client_is_told_that_the_certificate_is_another_one(
+    new_daemon: Callable[[], Daemon], tmp_path: Path
+) -> None:
+    daemon = new_daemon()
+    assert up(daemon, "--address", "127.0.0.1:0", "--tls").returncode == 0
+    client = elsewhere(daemon, tmp_path / "client", context_of(daemon))
+    assert "2.12" in client.pachctl("version")
+    daemon.started()
+    daemon.stop(signal.SIGTERM)
+    shutil.rmtree(daemon.root / "tls")
+    place = context_of(daemon)["pachd_address"].removeprefix("grpcs://")
+    assert up(daemon, "--address", place, "--tls").returncode == 0
+    daemon.started()
+    assert complaint(client) == (
+        f"pachctl: the certificate of grpcs://{place} isn't the one known to "
+        f"{client.env['PACH_CONFIG']}, context pachlocal: it was made anew since, or another "
+        "server answers; this pachlocal's user gets its context by `pachlocal context`, and "
+        "others from that user\n"
+    )
+
+
+def test_a_client_is_told_why_tls_isnt_spoken(
+    secure: Daemon, new_daemon: Callable[[str], Daemon], tmp_path: Path
+) -> None:
+    context = context_of(secure)
+    port = context["pachd_address"].split(":")[-1]
+    context["pachd_address"] = address = f"grpcs://127.0.0.5:{port}"
+    assert complaint(elsewhere(secure, tmp_path / "host", context)) == (
+        f"pachctl: the certificate of {address} is for another host, so it may be another server\n"
+    )
+    del context["server_cas"]
+    context["pachd_address"] = address = f"grpcs://127.0.0.1:{port}"
+    client = elsewhere(secure, tmp_path / "unknown", context)
+    assert "isn't signed by an authority that is known here" in complaint(client)
+    plain = new_daemon("plain")
+    plain.start()
+    context["pachd_address"] = address = f"grpcs://{plain.address}"
+    assert complaint(elsewhere(plain, tmp_path / "no tls", context)) == (
+        f"pachctl: the server at {address} doesn't speak TLS: its address begins with grpc://\n"
+    )
 
 
 def test_pachctl_takes_the_context_and_at_home_needs_none(secure: Daemon) -> None:
