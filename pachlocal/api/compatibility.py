@@ -124,17 +124,19 @@ A call that isn't served returns UNIMPLEMENTED with a sentence that says what to
 ## Pachyderm's own Console
 
 Its source for 2.12 was built unchanged and opened in front of the [HTTP front](http.md). A proxy
-between them adds the token, and sends `/api`, `/pfs`, `/archive` and `/jsonschema` to the front and
-everything else to Console's backend. Everything that was tested works: the landing page, the DAG,
-lists of repos, pipelines and jobs, the file browser with its preview, jobs with their datums and
-logs, creating a repo and a pipeline with its effective spec, the pages of defaults, deleting a
-file, and downloads. Its calls to `auth_v2` are answered as by a cluster without authentication.
+between them adds the token, and sends `/api`, `/pfs`, `/archive`, `/jsonschema` and what follows
+`/proxyForward` to the front and everything else to Console's backend. Everything that was tested
+works: the landing page, the DAG, lists of repos, pipelines and jobs with their runtimes, the file
+browser with its preview, datums with their pages, logs, creating a repo and a pipeline with its
+effective spec, the pages of defaults, deleting a file, uploads, and downloads. Its calls to
+`auth_v2` are answered as by a cluster without authentication.
 
-A file of 8 MB can be uploaded. One of 4 KB can't, whatever the server: the backend takes the event
-`close` of the browser's request to mean that the client has disconnected, and gives up. Since
-version 16, Node.js emits that event as soon as it has read the body, which for a small file is
-before the backend has opened a file set. `pachctl put file`, `curl -T` and [our own
-page](console.md) can upload such files.
+A file below 64 KB can be uploaded only if the proxy gives `/upload` a cookie `dashAuthToken`, such
+as the session token. Without one, whatever the server, the backend first asks who the user is.
+Meanwhile such a file arrives completely, and the backend then takes the event `close`, which
+Node.js has emitted since version 16 once a request is read, to mean that the browser has
+disconnected. `pachctl put file`, `curl -T` and [our own page](console.md) can upload such files
+too.
 
 ## pachctl
 
