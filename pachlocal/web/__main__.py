@@ -26,6 +26,7 @@ from pachlocal.web.upstream import Upstream
 _LOOK_S = 5.0
 _MISSED = 6  # looks: a daemon that is started again finds its page still there
 _GRACE_S = 2  # for streams when the front ends
+_IDLE_S = 75  # longer than proxies keep a connection: one that we close just then loses a request
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,6 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         log_level="warning",
         server_header=False,
         timeout_graceful_shutdown=_GRACE_S,
+        timeout_keep_alive=_IDLE_S,
         ssl_certfile=order.certificate or None,
         ssl_keyfile=order.key or None,
     )
