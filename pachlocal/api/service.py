@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any, NoReturn, TypeAlias
 
 import grpc
@@ -17,6 +18,7 @@ from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
 from pachlocal.api.call_threads import CallThreads
+from pachlocal.api.message_runs import is_sending_runs, send_all
 from pachlocal.api.refusal import abort
 from pachlocal.api.validity import checker
 from pachlocal.api.waiting_calls import Steps, WaitingCalls, is_waiting
@@ -146,7 +148,7 @@ def _handler(
     behaviour = getattr(implementation, snake_case(method.name), None)
     if behaviour is None:
         behaviour = getattr(implementation, method.name, None)  # gRPC's own services
-    waits = is_waiting(behaviour)
+    waits, sends_runs = is_waiting(behaviour), is_sending_runs(behaviour)
     if behaviour is None:
         behaviour = _unserved(method)
     elif method.client_streaming:
@@ -154,7 +156,9 @@ def _handler(
     else:
         behaviour = _reading(behaviour)
     answer = _streaming if method.server_streaming else _answering
-    answering = answer(behaviour, method.full_name)
+    answering: Callable[..., Any] = answer(behaviour, method.full_name)
+    if sends_runs:
+        answering = _sending_runs(behaviour, method.full_name)
     server_streaming = method.server_streaming
     if capacity is not None and waits:
         answering = _waiting(behaviour, method.full_name, capacity.waiting)
@@ -258,15 +262,29 @@ def _waiting(
     return begin
 
 
-def _limited(
-    answering: Callable[[Any, Context], Any], name: str, threads: CallThreads
-) -> Callable[[Any, Context], Any]:
+def _sending_runs(
+    behaviour: Callable[[Any, Context], Iterator[Any]], name: str
+) -> Callable[..., None]:
+    """Answer with a stream of small messages; see `pachlocal.api.message_runs`."""
+
+    def answer(request: Any, context: Context, send: Callable[[Any], None]) -> None:
+        try:
+            send_all(behaviour(request, context), context, send)
+        except Exception as error:
+            abort(error, context, name)
+
+    answer.experimental_non_blocking = True  # type: ignore[attr-defined]
+    return answer
+
+
+def _limited(answering: Callable[..., Any], name: str, threads: CallThreads) -> Callable[..., Any]:
     """Answer in one of the threads for streams, as long as there are some."""
 
-    def answer(request: Any, context: Context) -> Any:
+    @wraps(answering)  # it may have attributes that gRPC looks for
+    def answer(request: Any, context: Context, *others: Any) -> Any:
         if threads.is_full:
             abort(TooManyCallsError(_TOO_MANY), context, name)
-        return answering(request, context)
+        return answering(request, context, *others)
 
     answer.experimental_thread_pool = threads  # type: ignore[attr-defined]
     return answer

@@ -12,6 +12,7 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.wrappers_pb2 import BytesValue
 
 from pachlocal.api import handover, wire
+from pachlocal.api.message_runs import sends_runs
 from pachlocal.api.pfs.modifying import Modifying
 from pachlocal.api.service import Context
 from pachlocal.errors import InvalidArgumentError, UnsupportedError
@@ -106,6 +107,7 @@ class FileCalls(Modifying):
         path, entry = files.inspect_file(objects, info, request.file.path)
         return wire.Wire(context).file_info(info, path, entry)
 
+    @sends_runs
     def list_file(
         self, request: pfs_pb2.ListFileRequest, context: Context
     ) -> Iterator[pfs_pb2.FileInfo]:
@@ -125,6 +127,7 @@ class FileCalls(Modifying):
         found = files.list_files(objects, info, request.file.path)
         return _page(found, request)
 
+    @sends_runs
     def walk_file(
         self, request: pfs_pb2.WalkFileRequest, context: Context
     ) -> Iterator[pfs_pb2.FileInfo]:
@@ -133,6 +136,7 @@ class FileCalls(Modifying):
         found = files.walk_files(objects, info, request.file.path)
         return self._infos(info, _page(found, request), context)
 
+    @sends_runs
     def glob_file(
         self, request: pfs_pb2.GlobFileRequest, context: Context
     ) -> Iterator[pfs_pb2.FileInfo]:
@@ -142,6 +146,7 @@ class FileCalls(Modifying):
         found = _in_range(found, request.path_range)
         return self._infos(info, found, context)
 
+    @sends_runs
     def diff_file(
         self, request: pfs_pb2.DiffFileRequest, context: Context
     ) -> Iterator[pfs_pb2.DiffFileResponse]:

@@ -9,6 +9,7 @@ from itertools import chain, islice
 from google.protobuf.empty_pb2 import Empty
 
 from pachlocal.api import callers, wire
+from pachlocal.api.message_runs import sends_runs
 from pachlocal.api.pps import specs
 from pachlocal.api.pps.messages import Messages, file_names, hex_id, job_of, shown_state
 from pachlocal.api.service import Context
@@ -43,6 +44,7 @@ class DatumCalls:
             image = pipelines.by_key(connection, job.pipeline, job.version).spec.transform.image
             return Messages(connection, wire.Wire(context)).datum(info, job, image)
 
+    @sends_runs
     def list_datum(
         self, request: pps_pb2.ListDatumRequest, context: Context
     ) -> Iterator[pps_pb2.DatumInfo]:
