@@ -374,3 +374,11 @@ def test_a_get_says_of_how_much(monkeypatch: pytest.MonkeyPatch) -> None:
     with TransferProgress(wanted=True, size_bytes=4096) as meter:
         meter.advance(0, 1024)
     assert sys.stderr.getvalue().startswith("\r\x1b[K1KiB of 4KiB, 512B/s")  # type: ignore[attr-defined]
+
+
+def test_a_put_has_succeeded_even_if_its_commit_can_not_be_looked_at(
+    fake: FakeServer, pachctl: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "a").write_text("a")
+    fake.answers["InspectCommit"] = (grpc.StatusCode.PERMISSION_DENIED, "not for you")
+    assert pachctl("put", "file", "d@m", "-f", str(tmp_path / "a")) == (0, "", "")
