@@ -16,16 +16,20 @@ from google.protobuf.empty_pb2 import Empty
 from pachlocal.api import GRPC_EXPERIMENTS
 from pachlocal.proto import pfs_pb2
 
+_PFS = pfs_pb2.DESCRIPTOR.services_by_name["API"].full_name
+
 
 @dataclass(frozen=True, slots=True)
 class Echo:
     """Calls of a server that does nothing.
 
     Attributes:
+        address: Where it is, for clients that make calls of their own: ModifyFile is served.
         modify_file: Counts the messages of a stream.
         list_file: Streams its argument back, as long as that is: the first of it, many times.
     """
 
+    address: str
     modify_file: Callable[[Iterator[pfs_pb2.ModifyFileRequest]], Empty]
     list_file: Callable[[list[pfs_pb2.FileInfo]], Iterable[pfs_pb2.FileInfo]]
 
@@ -38,9 +42,10 @@ def echo(*, polling_as_ours: bool = False) -> Iterator[Echo]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=env) as server:
         if server.stdout is None:
             raise AssertionError("Popen made no pipe")
-        with grpc.insecure_channel(f"127.0.0.1:{int(server.stdout.readline())}") as channel:
+        address = f"127.0.0.1:{int(server.stdout.readline())}"
+        with grpc.insecure_channel(address) as channel:
             modify = channel.stream_unary(
-                "/bench/put", pfs_pb2.ModifyFileRequest.SerializeToString, Empty.FromString
+                f"/{_PFS}/ModifyFile", pfs_pb2.ModifyFileRequest.SerializeToString, Empty.FromString
             )
             listed = channel.stream_stream(
                 "/bench/list", pfs_pb2.FileInfo.SerializeToString, pfs_pb2.FileInfo.FromString
@@ -49,7 +54,7 @@ def echo(*, polling_as_ours: bool = False) -> Iterator[Echo]:
             def list_file(infos: list[pfs_pb2.FileInfo]) -> Iterable[pfs_pb2.FileInfo]:
                 return listed(iter(infos[:1]), metadata=[("number", str(len(infos)))])
 
-            yield Echo(modify, list_file)
+            yield Echo(address, modify, list_file)
         server.terminate()
 
 
@@ -66,15 +71,22 @@ def _serve() -> None:
             yield info
 
     server = grpc.server(futures.ThreadPoolExecutor(2))
-    handlers = {
-        "put": grpc.stream_unary_rpc_method_handler(
+    modifying = {
+        "ModifyFile": grpc.stream_unary_rpc_method_handler(
             put, pfs_pb2.ModifyFileRequest.FromString, Empty.SerializeToString
-        ),
+        )
+    }
+    listing = {
         "list": grpc.stream_stream_rpc_method_handler(
             list_, pfs_pb2.FileInfo.FromString, pfs_pb2.FileInfo.SerializeToString
-        ),
+        )
     }
-    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("bench", handlers)])
+    server.add_generic_rpc_handlers(
+        [
+            grpc.method_handlers_generic_handler(_PFS, modifying),
+            grpc.method_handlers_generic_handler("bench", listing),
+        ]
+    )
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     print(port, flush=True)

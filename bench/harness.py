@@ -98,13 +98,14 @@ def daemon(*options: str, console: bool = False) -> Iterator[Daemon]:
 
 
 @contextmanager
-def client(of: Daemon) -> Iterator[Client]:
-    """Connect to a daemon."""
+def client(of: Daemon | str) -> Iterator[Client]:
+    """Connect to a daemon, or to what is at an address."""
+    address = of if isinstance(of, str) else of.address
     options = [
         ("grpc.max_receive_message_length", 20 << 20),
         ("grpc.max_send_message_length", 20 << 20),
     ]
-    with grpc.insecure_channel(of.address.removeprefix("grpc://"), options) as channel:
+    with grpc.insecure_channel(address.removeprefix("grpc://"), options) as channel:
         yield Client(
             pfs_pb2_grpc.APIStub(channel),
             pps_pb2_grpc.APIStub(channel),

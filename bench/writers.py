@@ -8,7 +8,8 @@ import time
 from collections.abc import Iterator
 from statistics import quantiles
 
-from bench.harness import Client, Daemon, Measurement, branch, client, daemon, note, repo
+from bench.echo import echo
+from bench.harness import Client, Measurement, branch, client, daemon, note, repo
 from bench.mixed import add
 from pachlocal.proto import pfs_pb2
 
@@ -20,9 +21,10 @@ _PROCESSES = 2  # that the clients are in: there are two cores
 
 
 def measure() -> Iterator[Measurement]:
-    """Put by one client, by some and by many, on a store each."""
+    """Put by one client, by some and by many, on a store each; and to gRPC alone, by many."""
     per_s, p99_ms = {}, {}
     for clients in (ONE, FEW, MANY):
+        note(f"{clients} clients put small files for {SECONDS} s")
         taken = _puts(clients)
         per_s[clients] = len(taken) / SECONDS
         p99_ms[clients] = quantiles(taken, n=100)[98] * 1e3
@@ -30,28 +32,35 @@ def measure() -> Iterator[Measurement]:
     for peer in (ONE, FEW):
         label = "one client" if peer == ONE else f"{peer} clients"
         yield Measurement(name, per_s[MANY], per_s[peer], label, "puts/s", 1, at_least=True)
+    note(f"{MANY} clients put small files to gRPC alone for {SECONDS} s")
+    with echo() as bare:
+        bare_per_s = len(_put_at_once(bare.address, MANY)) / SECONDS
+    yield Measurement(name, per_s[MANY], bare_per_s, "gRPC alone", "puts/s", 0.5, at_least=True)
     yield Measurement(name, per_s[MANY], PUTS_PER_S, "goal", "puts/s", 1, at_least=True)
     yield Measurement(f"{name}, p99", p99_ms[MANY], LONGEST_MS, "goal", "ms", 1)
 
 
 def _puts(clients: int) -> list[float]:
-    """Let clients put for some seconds; return how long each put took (s)."""
-    note(f"{clients} clients put small files for {SECONDS} s")
+    """Let clients put on an empty store for some seconds; return how long each put took (s)."""
     with daemon() as server:
         with client(server) as stubs:
             for number in range(clients):
                 stubs.pfs.CreateRepo(pfs_pb2.CreateRepoRequest(repo=repo(f"r{number}")))
-        processes = min(clients, _PROCESSES)
-        context = multiprocessing.get_context("spawn")  # gRPC and fork don't go together
-        with context.Pool(processes) as pool:
-            jobs = [(server, range(number, clients, processes)) for number in range(processes)]
-            return [taken for part in pool.starmap(_process, jobs) for taken in part]
+        return _put_at_once(server.address, clients)
 
 
-def _process(server: Daemon, numbers: range) -> list[float]:
+def _put_at_once(address: str, clients: int) -> list[float]:
+    processes = min(clients, _PROCESSES)
+    context = multiprocessing.get_context("spawn")  # gRPC and fork don't go together
+    with context.Pool(processes) as pool:
+        jobs = [(address, range(number, clients, processes)) for number in range(processes)]
+        return [taken for part in pool.starmap(_process, jobs) for taken in part]
+
+
+def _process(address: str, numbers: range) -> list[float]:
     """Be some of the clients, a thread each."""
     taken: list[float] = []
-    threads = [threading.Thread(target=_client, args=(server, it, taken)) for it in numbers]
+    threads = [threading.Thread(target=_client, args=(address, it, taken)) for it in numbers]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -59,9 +68,9 @@ def _process(server: Daemon, numbers: range) -> list[float]:
     return taken
 
 
-def _client(server: Daemon, number: int, taken: list[float]) -> None:
+def _client(address: str, number: int, taken: list[float]) -> None:
     ends = time.monotonic() + SECONDS
-    with client(server) as stubs:
+    with client(address) as stubs:
         count = 0
         while time.monotonic() < ends:
             count += 1

@@ -16,6 +16,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
+from pachlocal.thread_affinity import gather
+
 _T = TypeVar("_T")
 
 _log = logging.getLogger(__name__)
@@ -114,6 +116,7 @@ class CallThreads(ThreadPoolExecutor):
 
     def _work(self) -> None:
         while (task := self._take()) is not None:
+            gather()
             if task.future.set_running_or_notify_cancel():
                 try:
                     task.future.set_result(task.call())

@@ -10,7 +10,13 @@ from typing import NamedTuple
 
 import pytest
 
-from pachlocal.thread_affinity import batch_scheduling, on_one_core, ordinary_scheduling
+from pachlocal.thread_affinity import (
+    batch_scheduling,
+    gather,
+    on_one_core,
+    ordinary_scheduling,
+    spread,
+)
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux binds threads to cores")
 
@@ -44,6 +50,29 @@ def test_threads_of_the_block_share_one_core_and_wait_for_it() -> None:
 def test_a_thread_can_leave_it() -> None:
     with on_one_core():
         assert of_a_new_thread(ordinary_scheduling) == of_thread(os.getpid())
+
+
+def test_a_gathered_thread_shares_it_until_it_is_spread() -> None:
+    def gathered_and_spread() -> tuple[Place, Place]:
+        gather()
+        gathered = of_thread()
+        spread()
+        return gathered, of_thread()
+
+    with on_one_core():
+        shared = of_a_new_thread()
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(gathered_and_spread).result() == (shared, of_thread(os.getpid()))
+
+
+def test_what_was_not_gathered_is_not_spread() -> None:
+    def bound_and_spread() -> Place:
+        spread()
+        return of_thread()
+
+    with on_one_core(), ThreadPoolExecutor(1) as pool:
+        assert pool.submit(bound_and_spread).result() == pool.submit(of_thread).result()
+        assert len(pool.submit(of_thread).result().cores) == 1
 
 
 def test_a_thread_can_wait_on_any_core() -> None:

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 import msgpack
 
 from pachlocal.pfs.tree.chunking import MIN_CHUNK, Chunker, Source, Taker
+from pachlocal.thread_affinity import ordinary_scheduling, spread
 
 _POURERS = 2  # one reads while the other one writes
 
@@ -125,6 +126,7 @@ class ContentWriter:
     def _cut(self) -> Chunker:
         """Return what cuts the file into chunks, from now on."""
         if self._cutter is None:
+            spread()  # large from here on: hashes and the disk take a core of their own
             self._cutter = Chunker(self._objects)
             self._cutter.write(self._small)
             self._small = b""
@@ -143,6 +145,7 @@ def read(objects: Reader, content: Content, offset: int = 0) -> Iterator[bytes]:
     if not offset and not content.chunked and content.size:  # most are small
         yield objects.get(content.hash)
         return
+    spread()
     for name, length in chunks_of(objects, content):
         if offset >= length:
             offset -= length
@@ -180,7 +183,7 @@ def pour(
         write(max(start, 0), data[-start:] if start < 0 else data)
         return end
 
-    pool = ThreadPoolExecutor(_POURERS, thread_name_prefix="pour")
+    pool = ThreadPoolExecutor(_POURERS, "pour", initializer=ordinary_scheduling)
     try:
         yield from pool.map(pour_one, places)
     finally:
