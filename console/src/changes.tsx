@@ -1,13 +1,12 @@
 // What a commit changed, file by file.
 
-import { useState } from "preact/hooks";
 import { call, fileUrl, list } from "./api";
 import { DifferenceOf } from "./difference";
 import { short, size } from "./format";
 import { useLive } from "./live";
 import { Failed, Loading, Trail } from "./parts";
 import { commitOf } from "./repo";
-import { link, toFile, toRepo } from "./router";
+import { link, toFile, toRepo, useChoice } from "./router";
 import type { CommitInfo, FileInfo } from "./types";
 
 interface Difference {
@@ -34,7 +33,7 @@ export function ChangesView({
     },
     [project, repo, commit],
   );
-  const [compared, setCompared] = useState("");
+  const [compared, setCompared] = useChoice("file");
   if (error) return <Failed error={error} />;
   if (!data) return <Loading />;
   const files = data.all.filter(

@@ -3,12 +3,13 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { ApiError, call, list, NOT_FOUND, UNIMPLEMENTED } from "./api";
 import { Now } from "./clock";
+import { useProjectOption } from "./context";
 import type { Kind } from "./following";
 import { ago, count, isOver, moment, short, size, state } from "./format";
 import { dagOf, draw, isLarge, type Node, nodesOf, summary } from "./graph";
 import { useLive } from "./live";
-import { Failed, Loading, Progress, State } from "./parts";
-import { link, toJob, toPipeline, toRepo } from "./router";
+import { Failed, Hits, Loading, Progress, State } from "./parts";
+import { here, link, toJob, toPipeline, toRepo, useChoice } from "./router";
 import { HEIGHT, type Placed, WIDTH } from "./shape";
 import type { Dag as DagInfo, DagJob, JobInfo, PipelineInfo, RepoInfo } from "./types";
 
@@ -122,14 +123,17 @@ function stateOf(node: Node): string {
 }
 
 function Empty({ project }: { project: string }) {
+  const option = useProjectOption(project);
+  const commands = [
+    "pachctl create repo training",
+    "pachctl put file training@master -f data/iris.csv",
+    "pachctl create pipeline -f python_train.json",
+  ];
   return (
     <section class="empty">
       <h1>Nothing here yet</h1>
       <p>Project “{project}” has no repos. A repo holds versioned files; a pipeline reads some.</p>
-      <pre>
-        pachctl create repo training{"\n"}pachctl put file training@master -f data/iris.csv{"\n"}
-        pachctl create pipeline -f python_train.json
-      </pre>
+      <pre>{commands.map((command) => command + option).join("\n")}</pre>
       <p>
         <a href={link(["workshop", project])}>The workshop</a> goes through it step by step.
       </p>
@@ -146,7 +150,7 @@ export function Dag({ project, asList }: { project: string; asList: boolean }) {
     [project, isDrawn],
     SHOWN,
   );
-  const [then, setThen] = useState("");
+  const [then, setThen] = useChoice("at");
   const sets = useMemo(() => setsOf(jobs.data ?? []), [jobs.data]);
   const until = sets.find((one) => one.id === then);
   const time = until?.created ?? "";
@@ -161,9 +165,9 @@ export function Dag({ project, asList }: { project: string; asList: boolean }) {
     if (!time || !versions.data || !jobs.data) return nodesOf(found, project);
     return nodesOf(dagAt(found, versions.data, jobs.data, time), project);
   }, [found, versions.data, jobs.data, time, project]);
-  const [sought, setSought] = useState("");
+  const [sought, setSought] = useChoice("find");
   if (error) return <Failed error={error} />;
-  if (!data) return <Loading />;
+  if (!data || (then && !jobs.data && !jobs.error)) return <Loading />;
   if (!data.length) return <Empty project={project} />;
   const wanted = sought.toLowerCase();
   const matches = (node: Node) => node.name.toLowerCase().includes(wanted);
@@ -182,11 +186,15 @@ export function Dag({ project, asList }: { project: string; asList: boolean }) {
             if (match) window.location.hash = target(match, time);
           }}
         />
+        <Hits
+          of={wanted && data.filter(matches).length}
+          none="No repo or pipeline has this in its name."
+        />
         <span class="quiet">
           {count(data.filter((node) => node.pipeline).length, "pipeline")},{" "}
           {count(data.filter((node) => !node.pipeline).length, "repo")}
         </span>
-        <a class="button" href={link(["dag", project], asList ? {} : { as: "list" })}>
+        <a class="button" href={here({ as: asList ? "" : "list" })}>
           {asList ? "Show as graph" : "Show as list"}
         </a>
       </div>

@@ -8,9 +8,9 @@ import { JobProgress } from "./dag";
 import { type Kind, LOOK, pause, useServer, useVisible } from "./following";
 import { between, isOver, moment, seconds, short, span } from "./format";
 import { useLive } from "./live";
-import { Failed, Figures, Loading, Problem, State, TimeBar, Trail } from "./parts";
+import { Failed, Figures, Hits, Loading, Problem, State, TimeBar, Trail } from "./parts";
 import { datumsOf } from "./pipeline";
-import { link, toDatum, toFile, toJob, toPipeline } from "./router";
+import { here, link, toFile, toPipeline, useChoice } from "./router";
 import { withSlot } from "./slots";
 import { timed } from "./times";
 import type { DatumInfo, JobInfo, LogMessage } from "./types";
@@ -195,7 +195,8 @@ function Datums({
   chosen: string;
 }) {
   const [pages, setPages] = useState<string[]>([]);
-  const [slowest, setSlowest] = useState(false);
+  const [order, setOrder] = useChoice("order");
+  const slowest = order === "slowest";
   const after = pages.at(-1) ?? "";
   const isLive = !isOver(job.state);
   const stamp = [job.state, job.dataProcessed, job.dataFailed, job.dataSkipped];
@@ -208,8 +209,6 @@ function Datums({
     const all = [...(page.data?.datums ?? [])];
     return slowest ? all : all.sort((a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state));
   }, [page.data, slowest]);
-  const place = (wanted: string, datum = "") =>
-    link(["job", at.project, at.pipeline, at.id], { filter: wanted, datum });
   return (
     <>
       <div class="tools">
@@ -218,7 +217,7 @@ function Datums({
           {Object.keys(FILTERS).map((name) => (
             <a
               key={name}
-              href={place(name === "all" ? "" : name)}
+              href={here({ filter: name === "all" ? "" : name, datum: "" })}
               aria-current={name === filter ? "true" : undefined}
             >
               {name}
@@ -230,7 +229,7 @@ function Datums({
             type="checkbox"
             checked={slowest}
             onChange={(event) => {
-              setSlowest(event.currentTarget.checked);
+              setOrder(event.currentTarget.checked ? "slowest" : "");
               setPages([]);
             }}
           />{" "}
@@ -243,7 +242,9 @@ function Datums({
         ) : (
           <Problem error={page.error} />
         ))}
-      {page.data && !sorted.length && <p class="quiet">No datum is of this kind.</p>}
+      <p class="quiet" role="status">
+        {page.data && !sorted.length && "No datum is of this kind."}
+      </p>
       {sorted.length > 0 && (
         <div class="scroll">
           <table aria-label="Datums">
@@ -263,7 +264,7 @@ function Datums({
                     <State name={one.state} />
                   </td>
                   <td>
-                    <a href={place(filter === "all" ? "" : filter, one.datum.id)}>
+                    <a href={here({ datum: one.datum.id })}>
                       <code>{short(one.datum.id)}</code>
                     </a>
                   </td>
@@ -322,8 +323,9 @@ function Logs({ at, datum, isOver }: { at: At; datum: string; isOver: boolean })
   const { returns } = useServer();
   const [cut, setCut] = useState(false);
   const [error, setError] = useState<ApiError>();
-  const [sought, setSought] = useState("");
-  const [ours, setOurs] = useState(false);
+  const [sought, setSought] = useChoice("search");
+  const [which, setWhich] = useChoice("lines");
+  const ours = which === "all";
   const frame = useRef<HTMLElement>(null);
   const isAtEnd = useRef(true); // whoever scrolls up reads, and isn't to be disturbed
   useLayoutEffect(() => {
@@ -386,15 +388,16 @@ function Logs({ at, datum, isOver }: { at: At; datum: string; isOver: boolean })
           value={sought}
           onInput={(event) => setSought(event.currentTarget.value)}
         />
+        <Hits of={sought && shown.length} none="No line has this." />
         <label>
           <input
             type="checkbox"
             checked={ours}
-            onChange={(event) => setOurs(event.currentTarget.checked)}
+            onChange={(event) => setWhich(event.currentTarget.checked ? "all" : "")}
           />{" "}
           with the worker's lines
         </label>
-        {datum && <a href={toJob(at.project, at.pipeline, at.id)}>of the whole job</a>}
+        {datum && <a href={here({ datum: "" })}>of the whole job</a>}
         {datum && (
           <a
             class="button"
@@ -422,15 +425,13 @@ function Logs({ at, datum, isOver }: { at: At; datum: string; isOver: boolean })
             <div key={index} class={line.user ? "" : "quiet"}>
               <time>{line.ts?.slice(11, 19)}</time>
               {!datum && line.datumId ? (
-                <a href={toDatum(at.project, at.pipeline, at.id, line.datumId)}>
-                  {short(line.datumId)}
-                </a>
+                <a href={here({ datum: line.datumId })}>{short(line.datumId)}</a>
               ) : null}
               <span>{line.message}</span>
             </div>
           ))
         ) : (
-          <div class="quiet">{sought ? "No line has this." : "Nothing was written."}</div>
+          <div class="quiet">{!sought && "Nothing was written."}</div>
         )}
       </section>
     </>

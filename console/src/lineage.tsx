@@ -96,11 +96,12 @@ export function LineageView({ at }: { at: Where }) {
 function Origin({ of }: { of: FileOrigin }) {
   const commit = of.file.file.commit;
   const repo = commit?.repo;
+  const project = repo?.project?.name ?? "default";
   const name = `${repo?.name}@${short(commit?.id ?? "")}:${of.file.file.path}`;
   return (
     <li>
       {repo && commit ? (
-        <a href={toFile(repo.project?.name ?? "default", repo.name, commit.id, of.file.file.path)}>
+        <a href={toFile(project, repo.name, commit.id, of.file.file.path)}>
           <code>{name}</code>
         </a>
       ) : (
@@ -110,7 +111,17 @@ function Origin({ of }: { of: FileOrigin }) {
       {of.repeated && <span class="quiet"> (as above)</span>}
       {of.changed && (
         <div class="by">
-          put by its user {moment(of.changed.started)}
+          put by its user {moment(of.changed.started)} in commit{" "}
+          <a
+            href={toFile(
+              project,
+              of.changed.commit.repo?.name ?? "",
+              of.changed.commit.id,
+              of.file.file.path,
+            )}
+          >
+            <code>{short(of.changed.commit.id)}</code>
+          </a>
           {of.changed.description && `: ${of.changed.description}`}
         </div>
       )}

@@ -6,6 +6,7 @@ import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { list } from "./api";
 import { ChangesView } from "./changes";
+import { ContextProject, FIRST, useContextProject } from "./context";
 import { Dag } from "./dag";
 import { Guarded } from "./fault";
 import { followServer, useServer } from "./following";
@@ -13,23 +14,22 @@ import { JobView } from "./job";
 import { LineageView } from "./lineage";
 import { useLive } from "./live";
 import { MetricsView } from "./metrics";
+import { Loading } from "./parts";
 import { JobsView, PipelineView } from "./pipeline";
 import { FilesView, RepoView } from "./repo";
 import { link, type Place, toDag, usePlace } from "./router";
 import { RoomView, WorkshopView } from "./workshop";
-
-const FIRST = "default"; // the project that is shown when none is named
 
 function View({ place, project }: { place: Place; project: string }) {
   const [kind = "dag", , a = "", b = ""] = place.parts;
   const path = place.query.get("path") || "/";
   switch (kind) {
     case "dag":
-      return <Dag project={project} asList={place.query.get("as") === "list"} />;
+      return <Dag key={project} project={project} asList={place.query.get("as") === "list"} />;
     case "jobs":
       return <JobsView project={project} />;
     case "pipeline":
-      return <PipelineView project={project} name={a} />;
+      return <PipelineView key={`${project}/${a}`} project={project} name={a} />;
     case "job":
       return (
         <JobView
@@ -96,14 +96,15 @@ function Page() {
     [],
     ["PROJECTS"],
   );
-  const project = place.parts[1] ?? FIRST;
+  const ours = useContextProject();
   const kind = place.parts[0] ?? "dag";
   useEffect(() => {
     document.title = [...place.parts.slice(2).slice(0, 1), kind, "pachlocal"].join(" · ");
   }, [place, kind]);
   const known = projects.data?.map((one) => one.project.name);
-  const isMissing = known !== undefined && !known.includes(project);
-  const names = [...new Set([project, ...(known ?? [])])];
+  const project = place.parts[1] ?? firstOf(ours, known, projects.error !== undefined);
+  const isMissing = known !== undefined && project && !known.includes(project);
+  const names = [...new Set([project, ...(known ?? [])])].filter(Boolean);
   return (
     <>
       <button type="button" class="skip" onClick={toView}>
@@ -117,7 +118,7 @@ function Page() {
           aria-label="Project"
           value={project}
           onChange={(event) => {
-            window.location.hash = link(["dag", event.currentTarget.value]);
+            window.location.hash = inProject(place, event.currentTarget.value);
           }}
         >
           {names.map((name) => (
@@ -156,15 +157,29 @@ function Page() {
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls by the keyboard */}
       <main id="view" tabIndex={0} class={kind === "dag" ? "full" : ""}>
         <Guarded address={place.parts.join("/")}>
-          {isMissing ? (
-            <NoProject name={project} others={known} />
-          ) : (
-            <View place={place} project={project} />
-          )}
+          <ContextProject.Provider value={ours}>
+            {!project && <Loading />}
+            {project && isMissing && <NoProject name={project} others={known} />}
+            {project && !isMissing && <View place={place} project={project} />}
+          </ContextProject.Provider>
         </Guarded>
       </main>
     </>
   );
+}
+
+/** The project that is shown when the address names none: the context's, if the server has it. */
+function firstOf(ours: string | undefined, known: string[] | undefined, failed: boolean): string {
+  if (ours === undefined || !(known || failed)) return ""; // it isn't known yet
+  return known?.includes(ours) ? ours : FIRST;
+}
+
+const WIDE = ["dag", "jobs", "metrics", "workshop", "room"]; // views of a whole project
+
+/** The link to the view that is shown, in another project; to its DAG from what it may not have. */
+function inProject({ parts: [kind = ""], query }: Place, project: string): string {
+  const isList = kind === "dag" && query.get("as") === "list";
+  return link([WIDE.includes(kind) ? kind : "dag", project], isList ? { as: "list" } : {});
 }
 
 function toView() {

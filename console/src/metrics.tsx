@@ -1,6 +1,6 @@
 // The figures in the metrics.json of output repos, over their commits.
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { fileText, fileUrl, list } from "./api";
 import { Now } from "./clock";
 import type { Kind } from "./following";
@@ -8,7 +8,7 @@ import { ago, short } from "./format";
 import { useLive } from "./live";
 import { Models, type Point } from "./models";
 import { Failed, Loading, Trail } from "./parts";
-import { link, toFile, toJob } from "./router";
+import { here, link, toFile, toJob, useChoice } from "./router";
 import type { CommitInfo, FileInfo, PipelineInfo } from "./types";
 
 const SHOWN: Kind[] = ["COMMITS", "PIPELINES"];
@@ -119,7 +119,7 @@ function Repo({ project, name, compared }: { project: string; name: string; comp
     [project, name],
     SHOWN,
   );
-  const [picked, setPicked] = useState("");
+  const [picked, setPicked] = useChoice("drawn");
   if (error) return <Failed error={error} />;
   if (!data) return <Loading />;
   const names = [...new Set(data.flatMap((point) => Object.keys(point.figures)))];
@@ -129,7 +129,7 @@ function Repo({ project, name, compared }: { project: string; name: string; comp
   const compare = (commit: string, chosen: boolean) => {
     const others = compared.filter((one) => one !== commit);
     const wanted = chosen ? [...others, commit].slice(-2) : others; // the last two that were chosen
-    window.location.hash = link(["metrics", project, name], { compare: wanted.join(",") });
+    window.location.hash = here({ compare: wanted.join(",") });
   };
   return (
     <>

@@ -3,7 +3,7 @@
 import type { ComponentChildren } from "preact";
 import type { ApiError } from "./api";
 import { DATA_LOSS, NOT_FOUND } from "./api";
-import { state } from "./format";
+import { count, state } from "./format";
 import { toDag } from "./router";
 import type { Part } from "./times";
 
@@ -46,6 +46,15 @@ export function Failed({ error }: { error: ApiError }) {
 
 export function Loading() {
   return <p class="quiet">Loading…</p>;
+}
+
+/** How much a search has found, also for those who hear the page; nothing before there is one. */
+export function Hits({ of, none }: { of: number | ""; none: string }) {
+  return (
+    <span class="quiet" role="status">
+      {of === "" ? "" : of ? count(of, "hit") : none}
+    </span>
+  );
 }
 
 export function Trail({ children }: { children: ComponentChildren }) {

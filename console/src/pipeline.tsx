@@ -1,5 +1,6 @@
 // A pipeline: how it is, its jobs and where their time went, its spec.
 
+import { useState } from "preact/hooks";
 import { call } from "./api";
 import { useAttempt } from "./attempt";
 import { Now } from "./clock";
@@ -9,7 +10,7 @@ import { reposOf } from "./graph";
 import { useLive } from "./live";
 import { Failed, Figures, Loading, Problem, State, TimeBar, Trail } from "./parts";
 import { link, toJob, toPipeline, toRepo } from "./router";
-import { Spec } from "./spec";
+import { type Draft, Spec } from "./spec";
 import { listTimed, type TimedJob } from "./times";
 import type { JobInfo, PipelineInfo } from "./types";
 
@@ -41,7 +42,15 @@ export function PipelineView({ project, name }: { project: string; name: string 
     ["JOBS", "DATUMS"],
   );
   const { attempt, failure } = useAttempt();
-  if (about.error) return <Failed error={about.error} />;
+  const [draft, setDraft] = useState<Draft>();
+  if (about.error) {
+    return (
+      <>
+        <Failed error={about.error} />
+        {draft && <textarea class="editor" aria-label="The spec" readOnly value={draft.text} />}
+      </>
+    );
+  }
   if (!about.data) return <Loading />;
   const info = about.data;
   const act = (method: string, more: object = {}) =>
@@ -100,7 +109,9 @@ export function PipelineView({ project, name }: { project: string; name: string 
       )}
       {jobs.data && jobs.data.length > 0 && <Jobs jobs={jobs.data} />}
       <Spec
-        key={info.version}
+        version={info.version}
+        draft={draft}
+        setDraft={setDraft}
         spec={pretty(info.userSpecJson || info.effectiveSpecJson)}
         done={about.reload}
       />

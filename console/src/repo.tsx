@@ -5,6 +5,7 @@ import { ApiError, call, deleteFile, fileUrl, list, NOT_FOUND, putFile } from ".
 import { archiveUrl } from "./archive";
 import { said, useAttempt } from "./attempt";
 import { Now } from "./clock";
+import { useProjectOption } from "./context";
 import { ago, moment, short, size } from "./format";
 import { useLive } from "./live";
 import { Failed, Figures, Loading, Problem, Trail } from "./parts";
@@ -52,6 +53,7 @@ export function RepoView({
   until: string;
 }) {
   const repo = repoOf(project, name);
+  const option = useProjectOption(project);
   const limit = until ? { startedTime: new Date(Date.parse(until) + 1).toISOString() } : {};
   const about = useLive(
     (signal) => call<RepoInfo>("pfs_v2.API/InspectRepo", { repo }, signal),
@@ -127,7 +129,11 @@ export function RepoView({
       {commits.error && <Problem error={commits.error} />}
       {commits.data && !commits.data.length && (
         <p class="quiet">
-          There is none. <code>pachctl put file {name}@master -f FILE</code> makes one.
+          There is none.{" "}
+          <code>
+            pachctl put file {name}@master -f FILE{option}
+          </code>{" "}
+          makes one.
         </p>
       )}
       {commits.data && commits.data.length > 0 && (

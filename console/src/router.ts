@@ -42,6 +42,25 @@ export function link(parts: string[], query: Record<string, string> = {}): strin
   return `#/${parts.map(encodeURIComponent).join("/")}${asked ? `?${asked}` : ""}`;
 }
 
+/** The link to this place with other answers in its query. */
+export function here(changes: Record<string, string>): string {
+  const { parts, query } = read();
+  return link(parts, { ...Object.fromEntries(query), ...changes });
+}
+
+/**
+ * A choice of the view that is shown, which the address keeps for a reload, the way back and others.
+ *
+ * It is no step of its own on the way back.
+ */
+export function useChoice(name: string): [string, (value: string) => void] {
+  const choose = (value: string) => {
+    window.history.replaceState(null, "", here({ [name]: value }));
+    window.dispatchEvent(new Event("hashchange"));
+  };
+  return [usePlace().query.get(name) ?? "", choose];
+}
+
 /** The link to the DAG of the project that is shown. */
 export const toDag = () => link(["dag", ...read().parts.slice(1, 2)]);
 export const toPipeline = (project: string, name: string) => link(["pipeline", project, name]);

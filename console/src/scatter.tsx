@@ -1,18 +1,28 @@
 // Two columns of a table against each other, coloured by a third.
 
-import { useState } from "preact/hooks";
 import type { Table } from "./csv";
+import { useChoice } from "./router";
 
 const [WIDTH, HEIGHT, LEFT, BOTTOM, EDGE] = [560, 340, 44, 34, 10];
 const MOST = 3000; // points that are drawn
 const COLOURS = 8; // that can be told apart
 
+const NOTHING = "nothing"; // instead of a column
+
+/** A column that is chosen by its name; the usual one before. */
+function useColumn(key: string, data: Table, usual: number): [number, (column: number) => void] {
+  const [name, setName] = useChoice(key);
+  const found = data.header.indexOf(name);
+  const column = found < 0 && name !== NOTHING ? usual : found;
+  return [column, (chosen) => setName(data.header[chosen] ?? NOTHING)];
+}
+
 export function Scatter({ data }: { data: Table }) {
   const numbers = data.numeric.flatMap((yes, column) => (yes ? [column] : []));
   const words = data.numeric.flatMap((yes, column) => (yes ? [] : [column]));
-  const [x, setX] = useState(numbers.at(-2) ?? 0);
-  const [y, setY] = useState(numbers.at(-1) ?? 0);
-  const [by, setBy] = useState(words.at(-1) ?? -1);
+  const [x, setX] = useColumn("x", data, numbers.at(-2) ?? 0);
+  const [y, setY] = useColumn("y", data, numbers.at(-1) ?? 0);
+  const [by, setBy] = useColumn("by", data, words.at(-1) ?? -1);
   if (numbers.length < 2 || data.rows.length < 2) return null;
   const rows = data.rows.slice(0, MOST);
   const groups = [...new Set(by < 0 ? [""] : rows.map((row) => row[by] ?? ""))].slice(0, COLOURS);
@@ -25,7 +35,7 @@ export function Scatter({ data }: { data: Table }) {
       <select value={value} onChange={(event) => set(Number(event.currentTarget.value))}>
         {from.map((column) => (
           <option key={column} value={column}>
-            {column < 0 ? "nothing" : data.header[column]}
+            {data.header[column] ?? NOTHING}
           </option>
         ))}
       </select>

@@ -19,17 +19,22 @@ interface Planned {
   notes: string[];
 }
 
-interface Checked {
+interface Plans {
   text: string;
   reprocess: boolean;
   review: Review;
   jobs: Planned[];
 }
 
+/** What a spec would do to a version of the pipeline. */
+interface Checked extends Plans {
+  version: string;
+}
+
 const nameIn = (spec: string): unknown => JSON.parse(spec)?.pipeline?.name;
 
 /** Ask what a spec would do; a server that can't tell says nothing. */
-async function check(text: string, reprocess: boolean, spec: string): Promise<Checked> {
+async function check(text: string, reprocess: boolean, spec: string): Promise<Plans> {
   const name = nameIn(spec);
   if (nameIn(text) !== name) {
     throw new Error(`The pipeline's name must stay ${name}; pachctl create pipeline makes others.`);
@@ -48,17 +53,38 @@ async function check(text: string, reprocess: boolean, spec: string): Promise<Ch
   }
 }
 
-export function Spec({ spec, done }: { spec: string; done: () => void }) {
-  const [text, setText] = useState<string>();
+/** A spec that is being typed, and the version of the pipeline that it began from. */
+export interface Draft {
+  text: string;
+  version: string;
+}
+
+export function Spec({
+  spec,
+  version,
+  draft,
+  setDraft,
+  done,
+}: {
+  spec: string;
+  version: string;
+  draft: Draft | undefined;
+  setDraft: (draft?: Draft) => void;
+  done: () => void;
+}) {
+  const text = draft?.text;
+  const begin = () => setDraft({ text: spec, version });
   const [reprocess, setReprocess] = useState(false);
   const [checked, setChecked] = useState<Checked>();
   const { attempt, failure } = useAttempt();
-  const isChecked = checked?.text === text && checked?.reprocess === reprocess;
+  const isChecked =
+    checked?.text === text && checked?.reprocess === reprocess && checked?.version === version;
+  const isOutdated = draft !== undefined && draft.version !== version;
   const apply = () =>
     attempt(async () => {
       const request = { createPipelineRequestJson: text, update: true, reprocess };
       await call("pps_v2.API/CreatePipelineV2", request);
-      setText(undefined);
+      setDraft();
       setChecked(undefined);
       done();
     });
@@ -67,7 +93,7 @@ export function Spec({ spec, done }: { spec: string; done: () => void }) {
       <div class="tools">
         <h2>Spec</h2>
         {text === undefined ? (
-          <button type="button" onClick={() => setText(spec)}>
+          <button type="button" onClick={begin}>
             Edit
           </button>
         ) : (
@@ -82,20 +108,35 @@ export function Spec({ spec, done }: { spec: string; done: () => void }) {
             </label>
             <button
               type="button"
-              onClick={() => attempt(async () => setChecked(await check(text, reprocess, spec)))}
+              onClick={() =>
+                attempt(async () =>
+                  setChecked({ ...(await check(text, reprocess, spec)), version }),
+                )
+              }
             >
               See what it would run
             </button>
             <button type="button" disabled={!isChecked} onClick={apply}>
               Apply
             </button>
-            <button type="button" onClick={() => setText(undefined)}>
+            <button type="button" onClick={() => setDraft()}>
               Leave it
             </button>
           </>
         )}
       </div>
       {failure}
+      <p class="problem" role="status" hidden={!isOutdated}>
+        {isOutdated && (
+          <>
+            The pipeline has changed meanwhile: it is version {version} now, and this text began
+            from version {draft.version}.{" "}
+            <button type="button" onClick={begin}>
+              Load the spec of version {version} instead
+            </button>
+          </>
+        )}
+      </p>
       {text === undefined ? (
         <pre class="code">{spec}</pre>
       ) : (
@@ -106,7 +147,7 @@ export function Spec({ spec, done }: { spec: string; done: () => void }) {
             aria-label="The spec"
             spellcheck={false}
             value={text}
-            onInput={(event) => setText(event.currentTarget.value)}
+            onInput={(event) => draft && setDraft({ ...draft, text: event.currentTarget.value })}
           />
         </>
       )}

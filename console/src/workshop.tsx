@@ -2,6 +2,7 @@
 
 import { fetched } from "./api";
 import { Now } from "./clock";
+import { useProjectOption } from "./context";
 import type { Kind } from "./following";
 import { ago } from "./format";
 import { useLive } from "./live";
@@ -54,8 +55,11 @@ export function WorkshopView({ project }: { project: string }) {
     [project],
     SHOWN,
   );
+  const option = useProjectOption(project);
   if (error) return <Failed error={error} />;
   if (!data) return <Loading />;
+  const typed = (line: string) =>
+    line.includes("pachctl ") && !line.endsWith(" transaction") ? line + option : line;
   const next = data.find((step) => step.next);
   return (
     <section class="page">
@@ -71,7 +75,15 @@ export function WorkshopView({ project }: { project: string }) {
       </header>
       <p>
         Type the commands in the workshop's folder. <code>pachlocal workshop reset STEP</code> goes
-        to the start of any step.
+        to the start of any step
+        {option && (
+          <>
+            {" "}
+            in the context's project, which <code>pachctl config update context{option}</code> makes
+            this one
+          </>
+        )}
+        .
       </p>
       <ol class="steps">
         {data.map((step) => (
@@ -84,7 +96,7 @@ export function WorkshopView({ project }: { project: string }) {
               </h2>
               <p class="quiet">{step.found}</p>
               {step === next && <p class="quiet">Takes {step.time}</p>}
-              {step === next && <pre>{step.commands.join("\n")}</pre>}
+              {step === next && <pre>{step.commands.map(typed).join("\n")}</pre>}
             </div>
           </li>
         ))}

@@ -6,8 +6,11 @@ import re
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
+
+from pachlocal.cli.pachctl.client.config import load
+from pachlocal.errors import CliError
 
 BUNDLE = Path(__file__).parent / "bundle"
 """What `make console` writes, and a wheel carries."""
@@ -25,7 +28,7 @@ _NOT_BUILT = """<!doctype html><html lang=en><meta charset=utf-8><title>pachloca
 
 def routes() -> list[Route]:
     """Return the routes of the page and its parts."""
-    return [Route("/", page), Route("/console/{name}", part)]
+    return [Route("/", page), Route("/console/{name}", part), Route("/context", context)]
 
 
 async def page(request: Request) -> Response:
@@ -34,6 +37,14 @@ async def page(request: Request) -> Response:
     if not file.is_file():
         return Response(_NOT_BUILT, media_type="text/html")
     return FileResponse(file)
+
+
+def context(_: Request) -> Response:
+    """Answer with the project that pachctl means now where none is named."""
+    try:
+        return JSONResponse({"project": load().project})
+    except CliError as problem:
+        return Response(f"{problem}\n", 400, media_type="text/plain")
 
 
 async def part(request: Request) -> Response:

@@ -65,10 +65,13 @@ class Workshop:
 
 
 def _steps(session: Session, project: str) -> list[dict[str, Any]]:
+    from pachlocal.proto import pfs_pb2
     from pachlocal.workshop.checks import StepProgress
     from pachlocal.workshop.state import WorkshopState
     from pachlocal.workshop.steps import by_need, typed
 
+    named = pfs_pb2.InspectProjectRequest(project=pfs_pb2.Project(name=project))
+    session.server.pfs.InspectProject(named)  # there may be none
     state = WorkshopState(session, project)
     code = state.language()
     checked = [(step, *step.check(state)) for step in by_need()]

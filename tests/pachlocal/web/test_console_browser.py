@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import zipfile
@@ -218,9 +219,12 @@ def test_the_dag_goes_back_to_what_was(store: Front, person: Person) -> None:
     person.sees("1 processed")
     assert person.clicks == 1
     person.page.go_back()
-    person.sees("1 of 2 failed")  # it is now again
-    playwright.expect(slider).to_be_enabled()  # the jobs are there
+    person.sees("commit set")  # the same one: the address names it
+    person.page.reload()
+    person.sees("commit set")
     slider.focus()
+    person.page.keyboard.press("End")
+    person.sees("1 of 2 failed")  # it is now again
     person.page.keyboard.press("Home")
     for _ in range(3):  # from the empty commits that pipelines began with
         person.page.keyboard.press("ArrowRight")
@@ -334,6 +338,15 @@ def test_a_live_log_is_followed_and_searched(store: Front, person: Person) -> No
     assert lines.evaluate("log => log.scrollHeight - log.scrollTop - log.clientHeight") < 20
     person.page.get_by_label("Search the log").fill("line 42")
     playwright.expect(lines.locator("div")).to_have_count(1)
+    found = person.page.get_by_role("status")
+    playwright.expect(found.filter(has_text="1 hit")).to_be_visible()
+    person.page.reload()
+    playwright.expect(lines.locator("div")).to_have_text(re.compile("line 42"))
+    person.page.get_by_label("Search the log").fill("line 999")
+    playwright.expect(found.filter(has_text="No line has this.")).to_be_visible()
+    person.click("skipped")
+    playwright.expect(found.filter(has_text="No datum is of this kind.")).to_be_visible()
+    playwright.expect(person.page.get_by_label("Search the log")).to_have_value("line 999")
     store.daemon.pachctl("delete", "pipeline", "talk")
 
 
@@ -445,6 +458,16 @@ def test_what_was_this_result_made_from_and_what_was_made_from_that(person: Pers
     assert person.clicks == 3
 
 
+def test_the_commit_that_put_a_file_is_named(store: Front, person: Person) -> None:
+    repo = {"name": "attributes", "type": "user", "project": {"name": "default"}}
+    listed = store.call("pfs_v2.API/ListCommit", {"repo": repo}).lines
+    newest, first, *_ = (one["result"]["commit"]["id"] for one in listed)
+    person.page.goto(f"{store.origin}/#/lineage/default/attributes/{newest}?path=/1.csv")
+    person.sees(f"attributes@{newest[:8]}:/1.csv")
+    person.page.get_by_role("link", name=first[:8], exact=True).click()
+    person.page.wait_for_url(f"**/{first}?path=*")
+
+
 def test_which_rows_made_this_figure(person: Person) -> None:
     person.page.goto(
         f"{person.page.url.partition('#')[0]}#/files/default/score/master?path=/metrics.json"
@@ -512,6 +535,12 @@ def test_a_table_is_drawn(person: Person) -> None:
     playwright.expect(person.page.get_by_role("img")).to_have_attribute(
         "aria-label", "column 4 over column 1"
     )
+    person.page.get_by_label("Coloured by").select_option(label="nothing")
+    person.page.reload()
+    playwright.expect(person.page.get_by_role("img")).to_have_attribute(
+        "aria-label", "column 4 over column 1"
+    )
+    playwright.expect(person.page.locator("figcaption")).to_have_count(0)
 
 
 def test_two_versions_are_compared_and_a_folder_is_taken_along(person: Person) -> None:
@@ -693,6 +722,83 @@ def test_a_changed_spec_is_planned_before_it_is_applied(store: Front, person: Pe
     person.click("Apply", "button")
     person.sees("Copies.")
     assert person.clicks == 5  # one of them for the spec that was none
+
+
+def test_a_spec_that_is_being_typed_outlives_what_others_do(store: Front, person: Person) -> None:
+    daemon = store.daemon
+    for text in ("true", "echo"):
+        spec = pipeline("shared", "attributes", "/", text)
+        verb = "create" if text == "true" else "update"
+        daemon.pachctl(verb, "pipeline", "-f", "-", stdin=spec)
+        if text == "true":
+            person.click("shared")
+            person.click("Edit", "button")
+            editor = person.page.get_by_label("The spec")
+            typed = json.dumps(json.loads(editor.input_value()) | {"description": "Mine."})
+            editor.fill(typed)
+            person.click("See what it would run", "button")
+            apply = person.page.get_by_role("button", name="Apply")
+            playwright.expect(apply).to_be_enabled()
+    person.sees("The pipeline has changed meanwhile: it is version 2 now")
+    assert editor.input_value() == typed
+    playwright.expect(apply).to_be_disabled()  # what it would run may be something else
+    person.click("Load the spec of version 2 instead", "button")
+    assert json.loads(editor.input_value())["transform"]["stdin"] == ["echo"]
+    editor.fill(typed)
+    daemon.pachctl("delete", "pipeline", "shared")
+    person.sees("It may have been deleted meanwhile.")
+    assert editor.input_value() == typed
+
+
+def test_a_search_without_a_hit_says_so_and_the_address_has_it(
+    store: Front, person: Person
+) -> None:
+    said = person.page.get_by_role("status")
+    search = person.page.get_by_role("searchbox")
+    search.fill("nobody")
+    playwright.expect(said).to_have_text("No repo or pipeline has this in its name.")
+    person.click("Show as list")
+    playwright.expect(search).to_have_value("nobody")
+    playwright.expect(person.page.get_by_role("row")).to_have_count(1)
+    search.fill("score")
+    playwright.expect(said).to_have_text("1 hit")
+    person.page.reload()
+    playwright.expect(said).to_have_text("1 hit")
+
+
+def test_another_project_is_shown_in_the_same_view(store: Front, person: Person) -> None:
+    for view in ("workshop", "room", "jobs", "metrics", "dag"):
+        person.page.goto(f"{store.origin}/#/{view}/default")
+        person.page.get_by_label("Project").select_option("empty")
+        person.page.wait_for_url(f"**/#/{view}/empty")
+    person.page.goto(f"{store.origin}/#/repo/default/training")
+    person.page.get_by_label("Project").select_option("empty")
+    person.page.wait_for_url("**/#/dag/empty")
+
+
+def test_commands_name_the_project_unless_the_context_does(store: Front, person: Person) -> None:
+    daemon = store.daemon
+    daemon.pachctl("create", "repo", "bare", "--project", "empty")
+    person.page.goto(f"{store.origin}/#/repo/empty/bare")
+    person.sees("pachctl put file bare@master -f FILE --project empty")
+    person.page.goto(f"{store.origin}/#/workshop/empty")
+    command = "pachctl create repo training --project empty"
+    person.sees(command)
+    daemon.pachctl(*command.split()[1:])
+    daemon.pachctl("delete", "repo", "--all", "--project", "empty")
+    person.page.goto(f"{store.origin}/#/dag/empty")
+    person.sees("pachctl create pipeline -f python_train.json --project empty")
+    daemon.pachctl("config", "set", "context", "mine", stdin='{"project": "empty"}')
+    daemon.pachctl("config", "set", "active-context", "mine")
+    try:
+        person.page.evaluate("dispatchEvent(new Event('focus'))")  # from the terminal
+        playwright.expect(person.page.get_by_text("--project")).to_have_count(0)
+        person.page.goto(f"{store.origin}/?again")
+        person.sees_title("Nothing here yet")
+        person.page.goto(f"{store.origin}/#/workshop/default")
+        person.sees("pachctl config update context --project default")
+    finally:
+        daemon.pachctl("config", "update", "context", "mine", "--project", "default")
 
 
 def test_the_server_goes_and_comes_back(store: Front, person: Person) -> None:

@@ -38,6 +38,12 @@ def test_steps_and_room_follow_each_project(front: Front) -> None:
     assert cure == ["pachctl create repo attributes"]
 
 
+def test_a_project_that_is_not_there_is_not_found(front: Front) -> None:
+    answer = front.ask("GET", "/workshop/steps/NOSUCH")
+    assert (answer.status, answer.headers["grpc-status"]) == (404, "5")
+    assert "NOSUCH" in answer.text
+
+
 def test_who_has_no_token_sees_nothing_of_it(front: Front) -> None:
     for path in ("/workshop/room", "/workshop/steps/default"):
         assert front.ask("GET", path, known=False).status == 401

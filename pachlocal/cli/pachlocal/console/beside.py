@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
 
-from pachlocal.cli.pachctl.client.config import Settings
+from pachlocal.cli.pachctl.client.config import Settings, find_file
 from pachlocal.cli.pachlocal.console.listening import PORT, Listener, listen_nearby
 from pachlocal.private_files import open_private, write_private
 from pachlocal.web.order import Order
@@ -80,6 +80,7 @@ def _run(
             stderr=log,
             pass_fds=[descriptor, lock.fileno()],
             start_new_session=True,
+            env={**os.environ, "PACH_CONFIG": str(find_file().absolute())},
             cwd="/",  # it stays, and must not keep a folder from being removed
             text=True,
         )
