@@ -14,6 +14,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, TypeVar
 
 import grpc
@@ -65,9 +66,20 @@ def send_all(
     first = next(rest, None)
     if first is not None:
         send(first)  # with what comes before any message
-        while context.is_active() and _send_run(rest, context):
+        send_next = partial(_send_run, rest, context)
+        if not (hasattr(context, "_state") and hasattr(context, "_rpc_event")):
+            send_next = partial(_send_one, rest, send)
+        while context.is_active() and send_next():
             pass
     send(None)
+
+
+def _send_one(messages: Iterator[Message], send: Callable[[Any], None]) -> bool:
+    message = next(messages, None)
+    if message is None:
+        return False
+    send(message)
+    return True
 
 
 def _send_run(messages: Iterator[Message], context: grpc.ServicerContext) -> bool:

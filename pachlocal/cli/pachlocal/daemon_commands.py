@@ -273,10 +273,11 @@ def start_console(root: Path, *, wanted: bool, port: int | None = None, before: 
         link = beside.start(
             root, settings_of(running_daemon(root)), PORT if port is None else port, before
         )
-        click.echo(f"console  {link}")
     except (OSError, click.ClickException) as problem:
         reason = problem.format_message() if isinstance(problem, click.ClickException) else problem
         click.echo(f"pachlocal: the console can't be started: {reason}", err=True)
+    else:
+        click.echo(f"console  {link}")
 
 
 def _repeated(option: str, values: Sequence[str]) -> list[str]:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeAlias
+from unittest.mock import create_autospec
 
 import grpc
 import pytest
@@ -65,6 +66,13 @@ def walked(stub: pfs_pb2_grpc.APIStub) -> list[int]:
 
 def test_grpc_has_what_it_needs() -> None:
     assert message_runs.IS_AVAILABLE, "without it a listing takes five times as long"
+
+
+def test_a_grpc_that_lacks_it_sends_one_by_one() -> None:
+    context = create_autospec(grpc.ServicerContext, instance=True)
+    sent: list[pfs_pb2.FileInfo | None] = []
+    message_runs.send_all(infos(300), context, sent.append)
+    assert sent == [*infos(300), None]
 
 
 @pytest.mark.parametrize("number", [0, 1, 2, 128, 129, 130, 257, MANY])
