@@ -36,7 +36,7 @@ from pachlocal.proto import (
     version_pb2,
 )
 from pachlocal.proto.limits import MAX_MESSAGE
-from pachlocal.thread_affinity import on_one_core
+from pachlocal.thread_affinity import gathered
 
 _STOP_LIMIT_S = 3.0  # for gRPC; it takes as long as calls may, and little more
 _CALLS = 1024  # at once, that last no longer than the store takes
@@ -106,7 +106,7 @@ class APIServer:
 
     def start(self) -> None:
         """Answer calls from now on."""
-        with on_one_core():  # gRPC's threads in Python; those of calls are gathered there
+        with gathered():  # gRPC's threads in Python; those of calls are gathered there
             for way in self._ways:
                 way.start()
         self._is_started = True

@@ -13,6 +13,7 @@ import pytest
 from pachlocal.thread_affinity import (
     batch_scheduling,
     gather,
+    gathered,
     on_one_core,
     ordinary_scheduling,
     spread,
@@ -55,11 +56,11 @@ def test_a_thread_can_leave_it() -> None:
 def test_a_gathered_thread_shares_it_until_it_is_spread() -> None:
     def gathered_and_spread() -> tuple[Place, Place]:
         gather()
-        gathered = of_thread()
+        place = of_thread()
         spread()
-        return gathered, of_thread()
+        return place, of_thread()
 
-    with on_one_core():
+    with gathered():
         shared = of_a_new_thread()
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(gathered_and_spread).result() == (shared, of_thread(os.getpid()))
