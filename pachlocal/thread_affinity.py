@@ -2,12 +2,13 @@
 
 Python runs one thread of a process at a time. Threads that do little but hand each other the turn
 gain nothing from a second core, and to wake one there costs more than what it does: 6,000 batched
-datums took 9.0 s on one core, and 10.3 s on both of a virtual machine. Nor do they gain from
-breaking in: the thread they interrupt still has the interpreter. A call that did nothing took
-0.21 ms of the daemon's time when they did, and 0.18 ms without. Nor does a daemon that answers many
-small calls: with 64 clients each put took 1.7 ms of its time instead of 3, when the threads of calls
-were gathered on one core, a hundred switches between threads being most of a put. Those aren't
-patient: beside programs that keep all cores busy, each of their turns would begin late.
+datums took 9.0 s on one core, and 10.3 s on both of a virtual machine. A put of one of 64 clients
+took 1.7 ms of the daemon's time with the threads of all calls on one core, and 3 ms with both: a
+hundred switches between threads are most of it.
+
+Nor do threads gain from breaking in: the one they interrupt still has the interpreter. A batched
+call that did nothing took 0.21 ms when they did, and 0.18 ms without. But beside programs that keep
+all cores busy, each turn of a patient thread begins late: where a person waits, threads aren't.
 """
 
 from __future__ import annotations
