@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -168,7 +169,8 @@ def test_a_wrong_csv_fails_the_job_and_its_logs_say_why(daemon: Daemon) -> None:
     daemon.pachctl("put", "file", "training@master:iris.csv", stdin="5.1,3.5,1.4,Iris-setosa\n")
     daemon.pachctl("create", "pipeline", "-f", "python_train.json")
     assert "Error: datum" in daemon.pachctl("wait", "commit", "model@master")
-    assert "failure: exit code 1: pytrain.py: " in daemon.pachctl("list", "job", "-p", "model")
+    (row,) = daemon.pachctl("list", "job", "-p", "model").splitlines()[1:]
+    assert re.search(r"failure: datum \w{12}: exit code 1: pytrain.py: ", row)
     assert "running / failure" in daemon.pachctl("list", "pipeline")
     (line,) = set(daemon.pachctl("logs", "-p", "model").splitlines())
     assert line.startswith("pytrain.py: /pfs/training/iris.csv:1: ")
