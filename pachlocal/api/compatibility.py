@@ -57,6 +57,8 @@ A call that isn't served returns UNIMPLEMENTED with a sentence that says what to
   in Kubernetes.
 - **One machine.** The parts of a spec that concern Kubernetes (tolerations, pod patches, scheduling
   …) are stored and shown, but have no effect.
+- **There is no S3 gateway and no object store**: an input with `s3`, `s3_out`, `egress` and
+  `determined` are refused when the spec is sent, with what to do instead.
 - **A job runs the code that its image's folder had when the job started**, if images have folders
   instead of being built, and each datum records that version of the code. A cluster knows only
   images. See docs/code.md.
