@@ -13,6 +13,7 @@ import logging
 import os
 import re
 import resource
+import shlex
 import signal
 import sqlite3
 import sys
@@ -99,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (PachError, OSError, sqlite3.Error) as error:
         problem = str(error) if isinstance(error, DamagedStoreError) else damage(error)
         if problem:
-            return _refuse(arguments, f"{problem}; see: pachlocal fsck --root {arguments.root}")
+            return _refuse(arguments, f"{problem}; see: pachlocal fsck{_at(arguments.root)}")
         return _refuse(arguments, disk.trouble(error) or str(error))
     return 0 if shutdown.in_order else 1
 
@@ -166,7 +167,7 @@ def _running(arguments: argparse.Namespace, shutdown: Shutdown) -> Iterator[dict
         started = reserve.spend_if_full(lambda: _start(arguments, shutdown, reserve, stack))
         listening = started.listening
         is_full = not reserve.take() or reserve.is_scarce
-        full = _FULL if was_full or is_full else ""
+        full = f"{_FULL}{_at(root)}" if was_full or is_full else ""
         warnings = (full, left, listening.warning, *started.remarks)
         for line in filter(None, warnings):
             _log.warning("%s", line)
@@ -334,6 +335,11 @@ def _is_address(text: str) -> bool:
     """Whether it is HOST:PORT; gRPC takes much else, and listens somewhere else then."""
     match = _ADDRESS.fullmatch(text)
     return match is not None and int(match[1]) <= _MAX_PORT
+
+
+def _at(root: Path) -> str:
+    """Return the option by which a command that is suggested finds the store, after a blank."""
+    return f" --root {shlex.quote(str(root))}"
 
 
 def _refuse(arguments: argparse.Namespace, reason: str) -> int:

@@ -33,7 +33,7 @@ def missing_folder(stages: Mapping[str, Path], image: str, words: Iterable[str])
     if not files and not stages:
         return (
             f"no folder for image {image}, so its command has no /code: no compose.yaml is known; "
-            "name one with: pachlocal up --compose FILE"
+            "name one by the option --compose of pachlocal up"
         )
     named = sorted(stages)
     shown = ", ".join(named[:_MOST_NAMED])

@@ -248,6 +248,7 @@ def test_a_start_on_a_full_disk(
     result = daemon.run("pachlocal", *daemon.up_arguments)
     assert result.returncode == 0, result.stderr
     assert result.stderr.startswith("pachlocal: the disk of the store is full"), result.stderr
+    assert result.stderr.endswith(f"then: pachlocal gc --root {daemon.root}\n"), result.stderr
     assert result.stderr.count("\n") == 1, result.stderr
     daemon.started()
     puts.check()
