@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import click
+
+from pachlocal import __version__
 from pachlocal.cli.pachctl.groups import LazyGroup
 from pachlocal.cli.pachctl.topics import topic
 from pachlocal.cli.pachctl.v14.table import PLACES as _OLD_COMMANDS
@@ -235,7 +238,7 @@ def _build() -> LazyGroup:
     for verb, (text, places) in _CONFIG_VERBS.items():
         config.add_command(LazyGroup(name=verb, places=places, help=text))
     group.add_command(config)
-    return group
+    return click.version_option(__version__)(group)
 
 
 pachctl = _build()

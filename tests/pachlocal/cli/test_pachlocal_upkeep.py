@@ -6,6 +6,8 @@ from pathlib import Path
 
 from walkthrough.machine import Daemon
 
+from pachlocal import __version__
+
 
 def put(daemon: Daemon, folder: Path, content: bytes) -> None:
     (folder / "large").write_bytes(content)
@@ -44,6 +46,8 @@ def test_commands_are_found_under_the_names_that_people_guess(daemon: Daemon) ->
     code, said, _ = upkeep(daemon, "start", *daemon.up_arguments[-2:])
     assert (code, said.split(" at ")[0]) == (0, "pachlocal is up")
     daemon.started()
+    for program in ("pachlocal", "pachctl"):
+        assert daemon.run(program, "--version").stdout == f"{program}, version {__version__}\n"
 
 
 def test_without_a_daemon_there_is_no_log(tmp_path: Path) -> None:
