@@ -24,13 +24,13 @@ from pachlocal.pps.tables.pipelines import PipelineInfo
 from pachlocal.pps.worker import variables
 from pachlocal.pps.worker.batching import Batch, DatumServer
 from pachlocal.pps.worker.collecting import collect
+from pachlocal.pps.worker.last_words import LastWords
 from pachlocal.pps.worker.layout import Layout, layout_of
 from pachlocal.pps.worker.steps import EndProgram, RunProgram, Step, Steps, advance
 from pachlocal.runtime.contract import Invocation, Outcome, StopToken, Worker
 from pachlocal.storage import disk
 from pachlocal.storage.object_writer import ObjectWriter
 
-_LONGEST_REASON = 1000  # characters of a program's last line: it stands in tables of jobs
 _LONGEST_NAME = 100  # characters of a name in a reason
 # What a file's name can't be on this machine, whatever state it is in.
 _OF_NAMES = (errno.EILSEQ, errno.EINVAL, errno.EISDIR, errno.ENAMETOOLONG, errno.ENOTDIR)
@@ -131,7 +131,7 @@ class Processor:
         size_in = self._lay_out(datum, env)
         laid = time.monotonic_ns() - begun
         journal.worker("beginning to run user code")
-        last = _LastLine(journal.user)
+        last = LastWords(journal.user)
         begun = time.monotonic_ns()
         outcome = yield RunProgram(env, last)
         ran = time.monotonic_ns() - begun
@@ -139,8 +139,8 @@ class Processor:
         failure = self._failure(outcome)
         if failure is not None:
             disk.check(self.worker.pfs)  # it isn't the datum's failure when there is no room
-        if outcome.error is None and failure is not None and last.text:
-            failure = f"{failure}: {last.text}"  # a program says why it ends last of all
+        if outcome.error is None and failure is not None and (why := last.text):
+            failure = f"{failure}: {why}"
         said = f"datum failed: {failure}"
         if failure is not None and not spec.transform.datum_batching:
             said = f"errored running user code after {ran / 1e9:.3f} seconds: {failure}"
@@ -236,17 +236,3 @@ class Processor:
         outcome = self._run(transform.err_cmd, transform.err_stdin, env, journal.user)
         good = outcome.error is None and outcome.exit_code == 0
         return DatumState.RECOVERED if good else DatumState.FAILED
-
-
-class _LastLine:
-    """Passes lines on, and keeps the last one that says something, or its end."""
-
-    def __init__(self, write: Callable[[str], None]) -> None:
-        self.text = ""
-        self._write = write
-
-    def __call__(self, lines: str) -> None:
-        said = lines.rstrip()
-        if said:
-            self.text = said[said.rfind("\n") + 1 :].strip()[-_LONGEST_REASON:]
-        self._write(lines)

@@ -292,6 +292,53 @@ def test_a_failing_datum_is_tried_and_fails_its_job_with_all_the_rest_done(faili
     assert failing.counts(job) == {"total": 5, "processed": 1, "skipped": 3, "failed": 1}
 
 
+JULIA_1_5 = """\
+ERROR: LoadError: SystemError: opening file "/x": No such file or directory
+Stacktrace:
+ [1] systemerror(::String, ::Int32; extrainfo::Nothing) at ./error.jl:168
+ [2] _start() at ./client.jl:506
+"""
+JULIA_1_10 = """\
+ERROR: LoadError: no
+way
+Stacktrace:
+ [1] error(s::String)
+   @ Base ./error.jl:35
+ [2] top-level scope
+   @ /code/main.jl:6
+in expression starting at /code/main.jl:3
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("one\n two \n\n", "two"),
+        ("one\n" + "2" * 3000, "2" * 1000),
+        ("Error in f(1) : no way\nCalls: g -> f\nExecution halted", "Error in f(1) : no way"),
+        ("Error: no\nway\nExecution halted\n", "Error: no"),
+        ("Error in f(1, 2) : \n  no way\nExecution halted", "Error in f(1, 2) : no way"),
+        ("Error: old\nno such file", "no such file"),
+        ("Execution halted", "Execution halted"),
+        (JULIA_1_5, 'ERROR: LoadError: SystemError: opening file "/x": No such file or directory'),
+        (JULIA_1_10, "ERROR: LoadError: no"),
+        ("[1] 5", "[1] 5"),  # as R prints a number
+    ],
+)
+def test_the_line_that_says_why_a_command_failed_is_found(
+    world: World, said: str, why: str
+) -> None:
+    def fail(run: Run) -> int:
+        run.say(said)
+        return 1
+
+    world.runtime.programs["fail"] = fail
+    world.make_repos("data")
+    world.put("data", {"/a": b"1"})
+    world.create(make_spec("out", pfs_input("data"), cmd="fail", datum_tries="1"))
+    assert world.wait("out").reason.endswith(f"the command ended with exit code 1: {why}")
+
+
 def test_a_failed_jobs_output_is_empty_and_says_why(failing: World) -> None:
     job = failing.wait("out", failing.put("data", {"/bad": b"!"}))
     commit = failing.commit("out", job.id)
