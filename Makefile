@@ -70,6 +70,8 @@ $(PACKAGES): console/package.json console/package-lock.json | $(READY)
 $(BUNDLE): $(PACKAGES) console/build.mjs $(wildcard console/src/*)
 	@cd console && $(NODE) build.mjs
 
+test test-slow: export TMPDIR := $(shell .ci/scratch)
+
 test: $(READY) ## Run the tests, but those that take long
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"
 
