@@ -4,6 +4,7 @@ Each Python stage folder has a copy, since an image is built from its stage's fo
 `make copies` writes them, and a test keeps them equal.
 """
 
+import math
 import re
 import sys
 from collections.abc import Callable
@@ -115,26 +116,29 @@ def _files_below(folder: Path) -> list[Path]:
 
 
 def _read(path: Path, columns: list[str]) -> pd.DataFrame:
-    """Returns a file's rows: numbers for the measurements, text for the species."""
-    fields = _fields(path, columns)
-    texts = fields[MEASUREMENTS]
-    is_number = texts.apply(lambda column: column.str.fullmatch(_NUMBER))
-    numbers = texts.where(is_number).astype(float)
-    wrong = ~np.isfinite(numbers)
-    if wrong.to_numpy().any():
-        line, name = wrong.stack().idxmax()
-        raise InputError(f"{path}:{line}: {_no_number(name, texts.at[line, name])}")
+    """Returns a file's rows by line number: numbers, and text for the species."""
+    # pandas would check a small file more slowly than a loop, and a large one no faster.
+    rows = _fields(path, columns)
+    numbers = []
+    for line, fields in enumerate(rows, start=1):
+        for name, text in zip(MEASUREMENTS, fields, strict=False):  # the species is last
+            number = float(text) if _NUMBER.fullmatch(text) else math.nan
+            if not math.isfinite(number):
+                raise InputError(f"{path}:{line}: {_no_number(name, text)}")
+            numbers.append(number)
+    values = np.reshape(numbers, (len(rows), len(MEASUREMENTS)))
+    table = pd.DataFrame(values, index=range(1, len(rows) + 1), columns=MEASUREMENTS)
     if LABEL in columns:
-        unknown = ~fields[LABEL].isin(SPECIES)
-        if unknown.any():
-            line = unknown.idxmax()
-            raise InputError(f"{path}:{line}: {_no_species(fields.at[line, LABEL])}")
-        numbers[LABEL] = fields[LABEL]
-    return numbers
+        labels = [fields[-1] for fields in rows]
+        for line, text in enumerate(labels, start=1):
+            if text not in SPECIES:
+                raise InputError(f"{path}:{line}: {_no_species(text)}")
+        table[LABEL] = labels
+    return table
 
 
-def _fields(path: Path, columns: list[str]) -> pd.DataFrame:
-    """Returns the text of every field, by line number; empty lines may only come last."""
+def _fields(path: Path, columns: list[str]) -> list[list[str]]:
+    """Returns the text of every field, line by line; empty lines may only come last."""
     try:
         # A byte order mark and \r\n are what spreadsheets on Windows write.
         text = path.read_text(encoding="utf-8-sig").rstrip()
@@ -142,16 +146,13 @@ def _fields(path: Path, columns: list[str]) -> pd.DataFrame:
         raise InputError(f"{path}: is not UTF-8 text") from None
     if not text:
         raise InputError(f"{path}: is empty")
-    lines = pd.Series(text.split("\n"))
-    lines.index += 1
-    fields = lines.str.split(",")
-    wrong = fields.str.len() != len(columns)
-    wrong[1] |= not _has_number(lines[1])
-    if wrong.any():
-        line = wrong.idxmax()
-        raise InputError(f"{path}:{line}: {_no_row(lines[line], line, len(columns))}")
-    table = pd.DataFrame(fields.tolist(), index=lines.index, columns=columns)
-    return table.apply(lambda column: column.str.strip())
+    rows = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        fields = [field.strip() for field in line.split(",")]
+        if len(fields) != len(columns) or (number == 1 and not _has_number(line)):
+            raise InputError(f"{path}:{number}: {_no_row(line, number, len(columns))}")
+        rows.append(fields)
+    return rows
 
 
 def _has_number(line: str) -> bool:
