@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -23,10 +24,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     daemon = running_daemon(arguments.root)
     with asking(lambda: settings_of(daemon)) as session:
-        try:
+        with suppress(KeyboardInterrupt):
             Loop(arguments.folder, session, daemon.runtime).run()
-        except KeyboardInterrupt:
-            print()
+        print()
     return 0
 
 

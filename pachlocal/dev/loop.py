@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,7 +51,8 @@ class Loop:
         self._project = Project(folder)
         self._session = session
         self._screen = Screen()
-        self._events: queue.Queue[_Event] = queue.Queue()
+        self._events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
+        self._is_over = False
         self._watcher = Watcher(lambda: self._events.put(("saved", time.monotonic())))
         self._follower = Follower(
             session,
@@ -67,12 +69,13 @@ class Loop:
         self._idle_at = 0.0  # when folders were looked after that nobody tells of
 
     def run(self) -> None:
-        """Go on until the user ends it.
+        """Go on until the user interrupts it.
 
         Raises:
-            KeyboardInterrupt: The user ends it.
+            KeyboardInterrupt: The user didn't wait for the end of the step.
             grpc.RpcError: The server has gone.
         """
+        signal.signal(signal.SIGINT, self._interrupt)
         changes = self._look()
         self._follower.forget_what_is()
         self._watcher.watch(self._project.flat_folders, self._project.code_folders)
@@ -89,10 +92,16 @@ class Loop:
             self._screen.say("dev", "images run as they are built: docker compose build, then save")
         self._apply(changes, None, first=True)
         try:
-            while True:
+            while not self._is_over:
                 self._step()
         finally:
             self._watcher.close()
+
+    def _interrupt(self, *_: object) -> None:
+        """End after this step: an exception in the middle of it could leave a lock taken."""
+        self._is_over = True
+        self._events.put(("over", ""))  # wakes who waits; handlers may put into a SimpleQueue
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # who insists doesn't wait
 
     def _step(self) -> None:
         try:
@@ -148,6 +157,8 @@ class Loop:
             if image_of(document) in changes.images:
                 wanted.setdefault(key, document)
         for document in in_order(list(wanted.values())):
+            if self._is_over:
+                return
             if not (first and self._is_up_to_date(document)):
                 self._submit(document, saved)
         if wanted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -33,16 +34,15 @@ class Watcher:
             flat: Folders whose own files count.
             deep: Folders with all that is below them.
         """
-        wanted = [[it for it in folders if it.is_dir()] for folders in (flat, deep)]
-        state = [[(it, it.stat().st_ino) for it in folders] for folders in wanted]
-        if state == self._watched:
+        wanted = [_inodes(flat), _inodes(deep)]
+        if wanted == self._watched:
             return False
         self.close()
-        self._watched, self._stop = state, threading.Event()
+        self._watched, self._stop = wanted, threading.Event()
         for folders, recursive in zip(wanted, (False, True), strict=True):
             if folders:
                 thread = threading.Thread(
-                    target=self._run, args=(folders, self._stop, recursive), daemon=True
+                    target=self._run, args=([*folders], self._stop, recursive), daemon=True
                 )
                 thread.start()
                 self._threads.append(thread)
@@ -70,3 +70,16 @@ class Watcher:
                 self._saved()
         except OSError:
             self._saved()  # a folder has gone just now: whoever looks will see
+
+
+def _inodes(folders: Iterable[Path]) -> dict[Path, int]:
+    """Return the inodes of those folders that are there."""
+    found = {}
+    for folder in folders:
+        try:
+            status = folder.stat()
+        except OSError:
+            continue
+        if stat.S_ISDIR(status.st_mode):
+            found[folder] = status.st_ino
+    return found

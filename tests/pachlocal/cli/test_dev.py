@@ -19,6 +19,7 @@ from walkthrough.machine import Daemon
 
 from pachlocal.dev.loop import in_order
 from pachlocal.dev.project import Project
+from pachlocal.dev.watching import Watcher
 
 DEADLINE_S = 60.0
 COPY = 'for f in /pfs/data/*; do tr a-z A-Z <"$f" >"/pfs/out/$(basename "$f")"; done\n'
@@ -78,11 +79,11 @@ class Dev:
             try:
                 line = self._lines.get(timeout=DEADLINE_S)
             except queue.Empty:
-                raise AssertionError(f"no {part!r} in {self.seen}") from None
+                raise AssertionError(f"no {part!r} in {self.seen[-9:]}") from None
             self.seen.append(line)
             if part in line:
                 return line
-            assert line != "(it has ended)", (part, self.seen)
+            assert line != "(it has ended)", (part, self.seen[-9:])
 
     def interrupt(self) -> int:
         self.process.send_signal(signal.SIGINT)
@@ -270,3 +271,21 @@ def _all_of(descriptor: Any) -> str:
         pass
     os.close(descriptor)
     return pieces.decode()
+
+
+def test_a_folder_that_goes_while_it_is_looked_at_is_not_watched(tmp_path: Path) -> None:
+    folder = tmp_path / "code"
+    folder.mkdir()
+
+    def going() -> Iterator[Path]:
+        yield folder
+        folder.rmdir()
+
+    saved = threading.Event()
+    watcher = Watcher(saved.set)
+    try:
+        watcher.watch([tmp_path], going())
+        (tmp_path / "spec.json").write_text("{}")
+        assert saved.wait(DEADLINE_S)
+    finally:
+        watcher.close()
