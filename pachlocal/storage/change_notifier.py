@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
 
@@ -26,6 +26,10 @@ class Watch:
             self._changed = resume is None
         if resume is not None:
             resume()
+
+    def told(self, topics: Collection[Topic]) -> None:
+        """Tell of a change of some topics, of which one at least is watched."""
+        self.wake()
 
     def arm(self, resume: Callable[[], None]) -> bool:
         """Wait for the next change, once; False when there was one since the last time.
@@ -52,6 +56,40 @@ class Relay(Watch):
     def wake(self) -> None:
         """Tell of a change."""
         self._tell()
+
+
+class ChangedRows(Watch):
+    """Which rows of a table changed, for one who looks at those only: at first at all."""
+
+    def __init__(self, column: str, tell: Callable[[], None]) -> None:
+        """Note nothing yet.
+
+        Args:
+            column: The topics that name rows, as in `("table.id", row)`.
+            tell: Called with each change, by whoever makes it: it must not take long.
+        """
+        super().__init__()
+        self._column = column
+        self._tell = tell
+        self._rows: set[int] | None = None
+
+    def told(self, topics: Collection[Topic]) -> None:
+        """Note the rows, and tell."""
+        with self._lock:
+            if self._rows is not None:
+                self._rows |= {row for column, row in topics if column == self._column}
+        self._tell()
+
+    def add_all(self) -> None:
+        """Have all rows looked at again."""
+        with self._lock:
+            self._rows = None
+
+    def take(self) -> set[int] | None:
+        """Return the rows that changed since the last time; None stands for all."""
+        with self._lock:
+            rows, self._rows = self._rows, set()
+        return rows
 
 
 class ChangeNotifier:
@@ -87,12 +125,12 @@ class ChangeNotifier:
                 if not watches:
                     self._watches.pop(topic, None)
 
-    def publish(self, topics: Iterable[Topic]) -> None:
+    def publish(self, topics: Collection[Topic]) -> None:
         """Tell of changes: only those are woken who watch one of the topics."""
         with self._changed:
             woken = {watch for topic in topics for watch in self._watches.get(topic, ())}
         for watch in woken:
-            watch.wake()
+            watch.told(topics)
 
     @property
     def version(self) -> int:

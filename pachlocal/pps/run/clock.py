@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from functools import partial
 from itertools import takewhile
 
@@ -24,7 +24,7 @@ from pachlocal.pfs.history.schedule import SECOND
 from pachlocal.pfs.tree.entries import Root
 from pachlocal.pps.spec.inputs import PfsInput
 from pachlocal.pps.tables import cron, pipelines, topics
-from pachlocal.storage.change_notifier import ChangeNotifier, Relay
+from pachlocal.storage.change_notifier import ChangeNotifier
 from pachlocal.storage.database import Connection
 
 _log = logging.getLogger(__name__)
@@ -47,17 +47,17 @@ class Clock:
         self._files = files
         self._now = now
         self._closing = threading.Event()
-        self._inputs: dict[tuple[int, int], list[PfsInput]] = {}  # by pipeline and version
+        self._inputs: dict[int, tuple[int, list[PfsInput]]] = {}  # with the version, by pipeline
         self._ticked: dict[RepoName, tuple[Root, int]] = {}
         self._failing: dict[Hashable, str] = {}  # what was said of what can't be done
         self._changes = ChangeNotifier()  # of what there is to tick
-        self._relay = Relay(self._changes.wake)
+        self._changed = topics.changed_pipelines(self._changes.wake)
         self._topics = [*topics.of_pipelines(), *pfs_topics.of_triggers()]
         self._thread = threading.Thread(target=self._run, name="clock")
 
     def start(self) -> None:
         """Begin."""
-        self._files.database.notifier.add(self._relay, self._topics)
+        self._files.database.notifier.add(self._changed, self._topics)
         self._thread.start()
 
     def close(self) -> None:
@@ -65,12 +65,16 @@ class Clock:
         self._closing.set()
         self._changes.wake()
         self._thread.join()
-        self._files.database.notifier.remove(self._relay, self._topics)
+        self._files.database.notifier.remove(self._changed, self._topics)
 
-    def advance(self) -> int | None:
-        """Do all that is due; return when something is due next (ns since 1970)."""
+    def advance(self, changed: Collection[int] | None = None) -> int | None:
+        """Do all that is due; return when something is due next (ns since 1970).
+
+        Args:
+            changed: The pipelines, by row, that changed since the last time; None stands for all.
+        """
         with self._files.snapshot() as connection:
-            inputs = self._cron_inputs(connection)
+            inputs = self._cron_inputs(connection, changed)
             followers = triggers.by_clock(connection)
         coming = [
             *(self._try(input_.branch, partial(self._tick, input_)) for input_ in inputs),
@@ -94,10 +98,11 @@ class Clock:
         for seen in self._changes.until(self._closing.is_set):
             left = _LONGEST_S
             try:
-                due = self.advance()
+                due = self.advance(self._changed.take())
                 if due is not None:
                     left = min(left, max(0.0, (due - self._now()) / SECOND))
             except Exception:  # without this thread nothing would tick any more
+                self._changed.add_all()
                 _log.exception("the clock fails; it tries again")
             self._changes.wait(seen, left)
 
@@ -140,17 +145,19 @@ class Clock:
             self._ticked[repo] = root, last
         return last
 
-    def _cron_inputs(self, connection: Connection) -> list[PfsInput]:
+    def _cron_inputs(
+        self, connection: Connection, changed: Collection[int] | None
+    ) -> list[PfsInput]:
         """Return the cron inputs of all pipelines that aren't stopped."""
-        running = pipelines.running(connection)
-        for key in self._inputs.keys() - set(running):
-            del self._inputs[key]
-        for key in running:
-            if key not in self._inputs:
-                try:
-                    spec = pipelines.by_key(connection, *key).spec
-                except PachError:  # the scheduler says it
-                    self._inputs[key] = []
-                else:
-                    self._inputs[key] = cron.cron_inputs(spec)
-        return [input_ for inputs in self._inputs.values() for input_ in inputs]
+        running = pipelines.running(connection, changed)
+        for row in [*self._inputs] if changed is None else self._inputs.keys() & changed:
+            if self._inputs[row][0] != running.get(row):
+                del self._inputs[row]
+        for row in running.keys() - self._inputs.keys():
+            try:
+                spec = pipelines.by_key(connection, row, running[row]).spec
+            except PachError:  # the scheduler says it
+                self._inputs[row] = running[row], []
+            else:
+                self._inputs[row] = running[row], cron.cron_inputs(spec)
+        return [input_ for _, inputs in self._inputs.values() for input_ in inputs]

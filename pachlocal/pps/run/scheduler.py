@@ -27,7 +27,7 @@ from pachlocal.pps.worker.batching import DatumServer
 from pachlocal.pps.worker.code import CodeKeeper
 from pachlocal.pps.worker.workers import WorkerStatus
 from pachlocal.runtime.contract import Runtime
-from pachlocal.storage.change_notifier import ChangeNotifier, Relay
+from pachlocal.storage.change_notifier import ChangeNotifier
 
 _log = logging.getLogger(__name__)
 
@@ -98,14 +98,13 @@ class Scheduler:
         self.code = CodeKeeper(files, runtime)
         self._peer: Mapping[str, str] = {}
         self._closing = threading.Event()
-        self._runners: dict[tuple[int, int], Runner] = {}  # by pipeline and version
-        self._at_work: dict[int, Runner] = {}  # the same, by pipeline
-        self._unreadable: set[tuple[int, int]] = set()
+        self._runners: dict[int, Runner] = {}  # by pipeline
+        self._unreadable: set[tuple[int, int]] = set()  # pipelines and their versions
         self._ending: list[_Ending] = []
+        self._waiting: set[int] = set()  # pipelines that start when one of these has ended
         self._clock = Clock(files)
         self._changes = ChangeNotifier()  # of pipelines, and of runners that end or go on
-        self._is_stale = True  # whether the runners are to be compared with the store
-        self._relay = Relay(self._look_again)
+        self._changed = topics.changed_pipelines(self._changes.wake)
         self._resuming: SimpleQueue[PipelineRunner] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="scheduler")
         topics.publish(files.database)
@@ -124,18 +123,18 @@ class Scheduler:
         self._peer = peer
         with self._files.transaction() as tx:
             jobs.count_restarts(tx)
-        self._files.database.notifier.add(self._relay, topics.of_pipelines())
+        self._files.database.notifier.add(self._changed, topics.of_pipelines())
         self._thread.start()
         self._clock.start()
 
     def workers(self, pipeline: int) -> list[WorkerStatus]:
         """Return what the workers of a pipeline (by row) do."""
-        runner = self._at_work.get(pipeline)
+        runner = self._runners.get(pipeline)
         return runner.statuses() if runner is not None else []
 
     def restart(self, pipeline: int, job: str, datum: bytes) -> bool:
         """Have a datum of a pipeline's (by row) job begin anew; False when no worker has it."""
-        runner = self._at_work.get(pipeline)
+        runner = self._runners.get(pipeline)
         return runner is not None and runner.restart(job, datum)
 
     def remark(self, spec: PipelineSpec) -> str:
@@ -149,7 +148,7 @@ class Scheduler:
         """Say what users should know of the images of all pipelines at work, a line each."""
         found = []
         with self._files.snapshot() as connection:
-            for key in pipelines.running(connection):
+            for key in pipelines.running(connection).items():
                 with suppress(PachError, LookupError, TypeError, ValueError):  # said when it starts
                     spec = pipelines.by_key(connection, *key).spec
                     if remark := self.remark(spec):
@@ -166,17 +165,15 @@ class Scheduler:
         self._closing.set()
         self._changes.wake()
         self._thread.join()
-        self._files.database.notifier.remove(self._relay, topics.of_pipelines())
+        self._files.database.notifier.remove(self._changed, topics.of_pipelines())
 
     def _run(self) -> None:
         for seen in self._changes.until(self._closing.is_set):
             try:
                 self._go_on()
-                if self._is_stale:
-                    self._is_stale = False
-                    self._reconcile()
+                self._reconcile()
             except Exception:  # the store can't be read for the moment, or a thread not be started
-                self._is_stale = True
+                self._changed.add_all()
                 _log.exception("pipelines could not be looked up")
                 self._closing.wait(_RETRY_S)
                 continue
@@ -188,11 +185,6 @@ class Scheduler:
             runner.join()
         for ending in self._ending:
             ending.join()
-
-    def _look_again(self) -> None:
-        """Have the runners compared with the store."""
-        self._is_stale = True
-        self._changes.wake()
 
     def _resume(self, runner: PipelineRunner) -> None:
         """Have a runner that rests go on: by our thread, for whoever woke it must not wait."""
@@ -210,19 +202,29 @@ class Scheduler:
                 raise
 
     def _reconcile(self) -> None:
-        with self._files.snapshot() as connection:
-            wanted = pipelines.running(connection)
-        for key in self._runners.keys() - set(wanted):
-            self._at_work.pop(key[0])
-            self._ending.append(_Ending(self._runners.pop(key), self._look_again))
+        """Compare the runners with the store, where it changed."""
         self._ending = [ending for ending in self._ending if not ending.is_over]
+        rows = self._changed.take()
+        if rows is not None:
+            rows |= self._waiting
+            if not rows:
+                return
+        with self._files.snapshot() as connection:
+            wanted = pipelines.running(connection, rows)
+        for row in [*self._runners] if rows is None else rows & self._runners.keys():
+            if self._runners[row].pipeline.version != wanted.get(row):
+                self._ending.append(_Ending(self._runners.pop(row), self._changes.wake))
         # Workers are named after the pipeline, and may have a port that the next ones want too.
         occupied = {ending.repo for ending in self._ending}
-        missing = set(wanted) - self._runners.keys() - self._unreadable
-        for key in sorted(missing):
-            info = self._read(*key)
-            if info is not None and info.spec.repo not in occupied:
-                self._runners[key] = self._at_work[key[0]] = self._start(info)
+        self._waiting = set()
+        for row, version in wanted.items():
+            if row in self._runners or (row, version) in self._unreadable:
+                continue
+            info = self._read(row, version)
+            if info is not None and info.spec.repo in occupied:
+                self._waiting.add(row)
+            elif info is not None:
+                self._runners[row] = self._start(info)
 
     def _read(self, key: int, version: int) -> PipelineInfo | None:
         """Return a pipeline; None when its spec can't be worked with, which stops no other one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -400,13 +400,20 @@ def list_pipelines(
             yield _info(row)
 
 
-def running(connection: Connection) -> list[tuple[int, int]]:
-    """Return the row and the current version of all pipelines that can run and aren't stopped."""
-    rows = connection.execute(
-        "SELECT id, version FROM pipelines WHERE NOT stopped AND state != ? ORDER BY id",
-        (int(PipelineState.FAILURE),),
+def running(connection: Connection, rows: Collection[int] | None = None) -> dict[int, int]:
+    """Return the current version of pipelines that can run and aren't stopped, by their rows.
+
+    Args:
+        connection: A snapshot.
+        rows: Those to look at, by row; None stands for all.
+    """
+    found = connection.execute(
+        "SELECT id, version FROM pipelines WHERE NOT stopped AND state != ?"
+        + (" AND id IN (SELECT value FROM json_each(?))" if rows is not None else "")
+        + " ORDER BY id",
+        (int(PipelineState.FAILURE), *([] if rows is None else [json.dumps([*rows])])),
     )
-    return [(row["id"], row["version"]) for row in rows]
+    return {row["id"]: row["version"] for row in found}
 
 
 def state_of(row: Row) -> PipelineState:

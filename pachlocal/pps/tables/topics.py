@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pachlocal.pfs.history import topics
 from pachlocal.pps.spec.inputs import pfs_inputs
 from pachlocal.pps.spec.spec import PipelineSpec
-from pachlocal.storage.change_notifier import Topic
+from pachlocal.storage.change_notifier import ChangedRows, Topic
 from pachlocal.storage.database import Connection, Database
 
 _DATUMS = "datums"
@@ -36,6 +38,11 @@ def of_jobs(pipeline: int | None) -> list[Topic]:
 def of_pipelines() -> list[Topic]:
     """What tells of all pipelines: which there are, in which version, and whether they run."""
     return [("pipelines", 0)]
+
+
+def changed_pipelines(tell: Callable[[], None]) -> ChangedRows:
+    """Note which pipelines change, as `of_pipelines` tells of them, by their rows."""
+    return ChangedRows("pipelines.id", tell)
 
 
 def of_all_jobs() -> list[Topic]:

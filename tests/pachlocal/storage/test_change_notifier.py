@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from pachlocal.storage.change_notifier import ChangeNotifier, Watch
+from pachlocal.storage.change_notifier import ChangedRows, ChangeNotifier, Watch
 from pachlocal.storage.database import Connection, Database
 
 FIRST, SECOND = ("things", 1), ("things", 2)
@@ -160,3 +160,19 @@ def test_what_is_undone_is_not_told(parents: Database) -> None:
         with parents.write() as connection:
             connection.execute("SELECT 1")
         assert waiter.woken == 0
+
+
+def test_who_looks_at_changed_rows_looks_at_all_first_and_at_each_once() -> None:
+    notifier = ChangeNotifier()
+    told: list[None] = []
+    changed = ChangedRows("things.id", lambda: told.append(None))
+    notifier.add(changed, [("things", 0)])
+    notifier.publish([("things", 0), ("things.id", 1)])
+    assert changed.take() is None, "what was before is unknown"
+    notifier.publish([("things", 0), ("things.id", 2), ("others.id", 3)])
+    notifier.publish([("things", 0), ("things.id", 4)])
+    assert len(told) == 3
+    assert (changed.take(), changed.take()) == ({2, 4}, set())
+    changed.add_all()
+    notifier.publish([("things", 0), ("things.id", 5)])
+    assert (changed.take(), changed.take()) == (None, set())
