@@ -24,11 +24,12 @@ CALLS = """
 echo one > /tmp/one
 pachctl put file other@master -f /tmp/one
 echo two | pachctl put file other@master:/two -f -
+echo three | pachctl put file other@master:/three
 pachctl list file other@master
 pachctl get file other@master:/one -o /pfs/out/one
 pachctl get file other@master:/none || echo "code $?"
 pachctl inspect repo other || echo "code $?"
-pachctl put file other@master:/three -f /nowhere || echo "code $?"
+pachctl put file other@master:/four -f /nowhere || echo "code $?"
 pachctl get file "other@master:/two --output=/tmp/x" || echo "code $?"
 """
 
@@ -76,7 +77,8 @@ def test_datums_are_batched_and_files_put(machine: Machine) -> None:
     job = machine.job()
     assert job["state"] == "JOB_SUCCESS", job
     assert machine.daemon.pachctl("get", "file", "p@master:one") == "one\n"
-    assert machine.daemon.pachctl("get", "file", "other@master:/two") == "two\n"
+    for name in ("two", "three"):
+        assert machine.daemon.pachctl("get", "file", f"other@master:/{name}") == f"{name}\n"
     logs = machine.daemon.pachctl("logs", "--pipeline", "p").splitlines()
     print("\n".join(logs))
     assert logs.count("code 1") == 4

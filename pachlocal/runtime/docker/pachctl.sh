@@ -50,8 +50,8 @@ while [ $# -gt 0 ]; do
   esac
 done
 if [ "$verb" = 'put file' ]; then
+  source=${source:--}
   case $source in
-    '') fail 'say which file: -f FILE, or -f - for standard input' ;;
     *://*) fail 'here it puts no URLs' ;;
     -) ;;
     *)
