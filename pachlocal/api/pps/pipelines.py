@@ -24,6 +24,7 @@ from pachlocal.pps.spec.inputs import Json
 from pachlocal.pps.spec.spec import check_fields
 from pachlocal.pps.spec.states import JobState, PipelineState
 from pachlocal.pps.tables import cron, jobs, pipelines, secrets
+from pachlocal.pps.tables.jobs import JobInfo
 from pachlocal.pps.tables.pipelines import PipelineInfo
 from pachlocal.proto import pfs_pb2, pps_pb2
 from pachlocal.storage.database import Connection
@@ -179,7 +180,7 @@ class PipelineCalls(DefaultCalls):
                 else:
                     summary.active_pipelines += 1
                 newest = next(jobs.list_jobs(connection, pipeline=info.key), None)
-                summary.unhealthy_pipelines += newest is not None and newest.state in _UNHEALTHY
+                summary.unhealthy_pipelines += newest is not None and _is_unhealthy(info, newest)
         return pps_pb2.PipelinesSummaryResponse(
             summaries=[summaries[name] for name in projects if name in summaries]
         )
@@ -298,6 +299,15 @@ class PipelineCalls(DefaultCalls):
         name = pipeline_name(pipeline)
         find = pipelines.inspect if must_exist else pipelines.find
         return find(connection, *name)
+
+
+def _is_unhealthy(pipeline: PipelineInfo, newest: JobInfo) -> bool:
+    """Whether a pipeline counts as unhealthy, as its newest job says.
+
+    The jobs that a failed pipeline gets after the one that its spec caused wait on the real server.
+    """
+    waits_there = pipeline.state is PipelineState.FAILURE and newest.id != pipeline.spec_commit
+    return newest.state in _UNHEALTHY and not waits_there
 
 
 def _version(connection: Connection, pipeline: pps_pb2.Pipeline) -> PipelineInfo:

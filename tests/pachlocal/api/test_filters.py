@@ -29,8 +29,17 @@ class Server:
         self.channel = channel
         self.pfs = pfs_pb2_grpc.APIStub(channel)
         self.pps = pps_pb2_grpc.APIStub(channel)
-        self.pfs.CreateRepo(pfs_pb2.CreateRepoRequest(repo=IN))
-        branch = pfs_pb2.Branch(name="master", repo=IN)
+        self.put(IN)
+        for name, cmd, update in (
+            ("good", "echo hello", False),
+            ("good", "echo hello", True),
+            ("bad", "exit 1", False),
+        ):
+            self.create(name, cmd, update)
+
+    def put(self, repo: pfs_pb2.Repo) -> None:
+        self.pfs.CreateRepo(pfs_pb2.CreateRepoRequest(repo=repo, update=True))
+        branch = pfs_pb2.Branch(name="master", repo=repo)
         commit = self.pfs.StartCommit(pfs_pb2.StartCommitRequest(branch=branch))
         chunk = pfs_pb2.AddFile(path="/a")
         chunk.raw.value = b"text"
@@ -43,12 +52,6 @@ class Server:
             )
         )
         self.pfs.FinishCommit(pfs_pb2.FinishCommitRequest(commit=commit))
-        for name, cmd, update in (
-            ("good", "echo hello", False),
-            ("good", "echo hello", True),
-            ("bad", "exit 1", False),
-        ):
-            self.create(name, cmd, update)
 
     def create(self, name: str, command: str, update: bool) -> None:
         self.pps.CreatePipeline(
@@ -163,6 +166,31 @@ def test_projects_are_summed_up(server: Server) -> None:
     )
     nobody = pps_pb2.PipelinesSummaryRequest(projects=[pfs_pb2.ProjectPicker(name="nobody")])
     assert not server.pps.PipelinesSummary(nobody).summaries
+
+
+def test_jobs_that_wait_on_the_real_server_make_a_failed_pipeline_no_less_healthy(
+    server: Server,
+) -> None:
+    def counts() -> tuple[int, int]:
+        found = server.pps.PipelinesSummary(pps_pb2.PipelinesSummaryRequest())
+        (summary,) = found.summaries
+        return summary.failed_pipelines, summary.unhealthy_pipelines
+
+    repo = pfs_pb2.Repo(name="later", type="user")
+    server.pfs.CreateRepo(pfs_pb2.CreateRepoRequest(repo=repo))
+    server.pps.CreatePipeline(
+        pps_pb2.CreatePipelineRequest(
+            pipeline=pipeline("empty"),
+            transform=pps_pb2.Transform(image="none"),
+            input=pps_pb2.Input(pfs=pps_pb2.PFSInput(repo="later", glob="/")),
+        )
+    )
+    try:
+        assert counts() == (1, 2)
+        server.put(repo)
+        assert counts() == (1, 1)
+    finally:
+        server.pps.DeletePipeline(pps_pb2.DeletePipelineRequest(pipeline=pipeline("empty")))
 
 
 def test_workers_that_run_for_longer_than_expected_are_told(server: Server) -> None:
