@@ -87,10 +87,10 @@ A call that isn't served returns UNIMPLEMENTED with a sentence that says what to
   as many jobs as there are workers are `running`, though their datums wait.
 - **Without Docker pachlocal doesn't pull images**: one that doesn't exist doesn't make a pipeline
   `crashing`.
-- **A limit of GPUs has no effect.** Without Docker, commands use those of the machine; containers
-  have none. On a cluster without GPUs such a pipeline is `crashing`.
-- **The jobs of a failed pipeline are killed at once**, so `PipelinesSummary` counts it as unhealthy
-  too. On the real server those of later commits stay open until the pipeline changes.
+- **Without Docker a limit of GPUs has no effect**: commands use those of the machine. With Docker,
+  as on a cluster, a pipeline that asks for GPUs where there are none is `crashing`.
+- **The jobs of a failed pipeline are killed at once**, so that nobody waits for them. On the real
+  server those of later commits stay open until the pipeline changes.
 - **`ListDatum` shows all datums of a running job**, waiting ones as `starting`. The real server
   shows a datum when the set in which it is processed is done.
 - **`/pfs/NAME` and `/pfs/out` are folders**; on a cluster they are links to folders, into which

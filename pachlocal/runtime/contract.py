@@ -63,10 +63,12 @@ class Resources:
     Attributes:
         cpu: Processor cores; None when nothing is said of them.
         memory: Bytes; None when nothing is said of them.
+        gpus: Graphics processors.
     """
 
     cpu: float | None = None
     memory: int | None = None
+    gpus: int = 0
 
 
 @dataclass(frozen=True, slots=True)

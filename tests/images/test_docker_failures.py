@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import pytest
@@ -128,6 +129,21 @@ def test_an_image_removed_in_mid_job_is_waited_for(
     sleeper.wait_for(1)
     sleeper.wake()
     assert_sound(machine)
+
+
+@pytest.mark.skipif(
+    which("nvidia-container-runtime-hook") is not None, reason="Docker may have GPUs here"
+)
+def test_a_pipeline_that_asks_for_gpus_crashes_without_them_before_there_is_work(
+    machine: Machine,
+) -> None:
+    machine.daemon.pachctl("create", "repo", "empty")
+    parts = {"input": {"pfs": {"repo": "empty", "glob": "/"}}}
+    gpu = {"type": "nvidia.com/gpu", "number": "1"}
+    machine.make("create", GOOD, resource_limits={"gpu": gpu}, **parts)
+    assert "Docker has no GPUs for containers" in machine.wait_for("PIPELINE_CRASHING")
+    machine.make("update", GOOD, **parts)
+    machine.wait_for("PIPELINE_RUNNING")
 
 
 def test_commits_that_come_while_docker_is_away(machine: Machine, docker: Dockerd) -> None:

@@ -7,8 +7,9 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
-from pachlocal.errors import NotFoundError, PachError
+from pachlocal.errors import LeftError, NotFoundError, PachError
 from pachlocal.faults import machine_fault
 from pachlocal.pfs.filesystem import FileSystem
 from pachlocal.pps.run.ahead import AheadRuns
@@ -30,6 +31,7 @@ from pachlocal.storage.change_notifier import ChangeNotifier, Relay
 
 _log = logging.getLogger(__name__)
 
+_NO_JOB = 0  # older than all
 _RETRY_S = 1.0  # when the store can't be written to
 _MOST_RETRY_S = 30.0  # when a job needs more room than there is
 
@@ -235,8 +237,24 @@ class PipelineRunner:
         with self._health.preparing(self._tell) as show:
             ready = self._runtime.prepare(self.pipeline.spec.transform.image, given_up, show)
         if ready:
+            if self.pipeline.spec.limits.gpus:
+                self._try_out(given_up)
             self._getting_ready.succeeded()
             self._ready = True
+
+    def _try_out(self, given_up: Callable[[], bool]) -> None:
+        """Open a worker before there is work for it, to see that it gets its GPUs."""
+        pool = self._context.pool
+        slot = pool.take(_NO_JOB)
+        if slot is None:  # all are at work
+            pool.suffices(_NO_JOB)
+            return
+        try:
+            if not slot.is_open:
+                with suppress(LeftError):
+                    slot.open(given_up)
+        finally:
+            pool.give_back(slot)
 
     def _attempt(self, job: JobInfo) -> bool:
         """Bring a job as far as it goes; False when it has to wait for its inputs."""

@@ -32,7 +32,7 @@ _SCALES = {
 
 
 def resources(spec: Mapping[str, Any], field: str) -> Resources:
-    """Return what a field of a spec says of cores and memory; zero is as good as nothing.
+    """Return what a field of a spec says of cores, memory and GPUs; zero is as good as nothing.
 
     Raises:
         InvalidArgumentError: It isn't an amount.
@@ -42,7 +42,10 @@ def resources(spec: Mapping[str, Any], field: str) -> Resources:
     if not 0 <= cpu < float("inf"):
         raise InvalidArgumentError(f"{field}.cpu: {cpu:g} is not a number of cores")
     memory = _bytes(value.get("memory") or "0", f"{field}.memory")
-    return Resources(min(cpu, _MAX_CORES) or None, memory or None)
+    gpus = int((value.get("gpu") or {}).get("number") or 0)
+    if gpus < 0:
+        raise InvalidArgumentError(f"{field}.gpu.number: {gpus} is not a number of GPUs")
+    return Resources(min(cpu, _MAX_CORES) or None, memory or None, gpus)
 
 
 def log_limit(text: str | None) -> int | None:

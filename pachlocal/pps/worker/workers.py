@@ -109,6 +109,11 @@ class WorkerSlot:
                 self._worker, self._code = worker, code
         return worker
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a worker."""
+        return self._worker is not None
+
     def begin(self, job: str, datum: bytes) -> None:
         """Note what the worker does from now on."""
         with self._lock:

@@ -132,6 +132,9 @@ class Engine:
         if setup.memory is not None:
             # Without swap: a program that is above its limit is ended instead of slowed down.
             limits |= {"mem_limit": setup.memory, "memswap_limit": setup.memory}
+        if setup.gpus:
+            gpus = docker.types.DeviceRequest(count=setup.gpus, capabilities=[["gpu"]])
+            limits["device_requests"] = [gpus]
         if setup.cpu_weight is not None:
             limits["cpu_shares"] = max(_MIN_SHARES, int(setup.cpu_weight * _SHARES_PER_CPU))
         if setup.memory_kept is not None:

@@ -36,6 +36,7 @@ class ContainerSetup:
         user: Whom it runs as; empty for the image's choice.
         cpu: The most cores that it may use.
         memory: The most bytes that it may use.
+        gpus: How many graphics processors it gets; without them it doesn't start.
         cpu_weight: Cores that it gets when others want them too.
         memory_kept: Bytes that it gets when others want them too.
         published: A port of 127.0.0.1, and the container's port that it leads to: the container has
@@ -50,6 +51,7 @@ class ContainerSetup:
     user: str = ""
     cpu: float | None = None
     memory: int | None = None
+    gpus: int = 0
     cpu_weight: float | None = None
     memory_kept: int | None = None
     published: tuple[int, int] | None = None

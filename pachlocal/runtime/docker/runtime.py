@@ -168,6 +168,7 @@ class DockerRuntime:
             user=access.user,
             cpu=spec.limits.cpu,
             memory=spec.limits.memory,
+            gpus=spec.limits.gpus,
             cpu_weight=spec.requests.cpu,
             memory_kept=_least(spec.requests.memory, spec.limits.memory),
             published=_published(spec),

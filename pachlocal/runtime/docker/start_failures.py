@@ -34,9 +34,11 @@ def explained(words: str, platform: str) -> str:
         words: What it said.
         platform: What kind of programs the machine runs.
     """
-    if "exec format error" not in words:
-        return words
-    return f"{words}: the program is for another platform than {platform}, or no program"
+    if "exec format error" in words:
+        return f"{words}: the program is for another platform than {platform}, or no program"
+    if "could not select device driver" in words:
+        return f"{words}: Docker has no GPUs for containers, see NVIDIA's Container Toolkit"
+    return words
 
 
 def not_started(failure: str, platform: str) -> Outcome:

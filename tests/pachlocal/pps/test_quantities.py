@@ -16,6 +16,8 @@ from pachlocal.runtime.contract import Resources
         ({}, Resources()),
         ({"cpu": 0, "memory": ""}, Resources()),
         ({"cpu": 0.5}, Resources(cpu=0.5)),
+        ({"gpu": {"type": "nvidia.com/gpu", "number": "2"}}, Resources(gpus=2)),
+        ({"gpu": {"type": "nvidia.com/gpu", "number": "-1"}}, None),
         ({"memory": "64Mi"}, Resources(memory=64 << 20)),
         ({"memory": "1.5G"}, Resources(memory=1_500_000_000)),
         ({"memory": "1e3k"}, None),

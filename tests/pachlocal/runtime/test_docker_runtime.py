@@ -29,8 +29,9 @@ from pachlocal.errors import (
 from pachlocal.runtime.contract import Invocation, Outcome, Resources, WorkerSpec
 from pachlocal.runtime.docker.access import Access, access_to
 from pachlocal.runtime.docker.container import Container
+from pachlocal.runtime.docker.engine import Engine
 from pachlocal.runtime.docker.images import Images as Pulls
-from pachlocal.runtime.docker.records import Image
+from pachlocal.runtime.docker.records import ContainerSetup, Image
 from pachlocal.runtime.docker.runtime import STORE_LABEL, DockerRuntime
 from pachlocal.runtime.docker.start_failures import not_started
 from pachlocal.runtime.docker.streams import Output
@@ -242,6 +243,18 @@ def test_limits_and_requests_reach_docker(images: Images, open_worker: Open) -> 
     assert (host["NanoCpus"], host["Memory"]) == (500_000_000, 64 << 20)
     assert host["MemorySwap"] == 64 << 20
     assert (host["CpuShares"], host["MemoryReservation"]) == (256, 32 << 20)
+
+
+def test_docker_is_asked_for_gpus(images: Images, busybox_image: str) -> None:
+    engine = Engine()
+    setup = ContainerSetup("pachlocal-gpus", busybox_image, {}, ["cat"], gpus=2)
+    container = engine.create(setup)  # which needs none yet
+    try:
+        (request,) = images.api.inspect_container(container)["HostConfig"]["DeviceRequests"]
+    finally:
+        engine.remove(container)
+        engine.close()
+    assert (request["Count"], request["Capabilities"]) == (2, [["gpu"]])
 
 
 @pytest.mark.parametrize(("script", "code"), [("exec tail /dev/zero", 137), ("tail /dev/zero", 3)])
