@@ -18,7 +18,7 @@ from pachlocal.api.service import is_served, unserved_reason
 
 # Served, except for this.
 PARTLY = {
-    "pfs_v2.API.Fsck": "`fix` and the zombie checks have no effect; damage found is set aside",
+    "pfs_v2.API.Fsck": "`fix` has no effect, as in 2.11 and later; damage found is set aside",
     "pfs_v2.API.GetFile": "to a URL only for an open file that this machine's `pachctl` hands over",
     "pfs_v2.API.GetFileTAR": "no URL to write to; `offset` has no effect",
     "pfs_v2.API.ModifyFile": "URLs: http, https, and file below a shared folder",

@@ -16,13 +16,15 @@ from pachlocal.api.message_runs import sends_runs
 from pachlocal.api.pfs.modifying import Modifying
 from pachlocal.api.service import Context
 from pachlocal.errors import InvalidArgumentError, UnsupportedError
-from pachlocal.pfs.files import files
-from pachlocal.pfs.history import commits
+from pachlocal.pfs.files import files, resolve
+from pachlocal.pfs.history import commits, repos
+from pachlocal.pfs.history.names import META
 from pachlocal.pfs.history.records import CommitInfo
 from pachlocal.pfs.tree import content
 from pachlocal.pfs.tree.content import Reader
 from pachlocal.pfs.tree.entries import Entry
 from pachlocal.pfs.upkeep import check
+from pachlocal.pps.planning.zombies import results, zombies
 from pachlocal.proto import pfs_pb2
 
 _MAX_REVERSED = 100_000  # entries, as on the real server
@@ -174,9 +176,22 @@ class FileCalls(Modifying):
     def fsck(
         self, request: pfs_pb2.FsckRequest, context: Context
     ) -> Iterator[pfs_pb2.FsckResponse]:
-        """Yield what is damaged: nothing in a sound store."""
+        """Yield what is damaged, nothing in a sound store; then zombies, if asked for."""
+        suspects = self._suspects(request)
         for problem in check.fsck(self.files):
             yield pfs_pb2.FsckResponse(error=problem)
+        for commit in suspects:
+            for problem in zombies(self.files, commit):
+                yield pfs_pb2.FsckResponse(error=problem)
+
+    def _suspects(self, request: pfs_pb2.FsckRequest) -> list[CommitInfo]:
+        """Return the commits in which zombies are to be looked for."""
+        with self.files.snapshot() as connection:
+            if request.HasField("zombie_target"):
+                target = resolve.resolve(connection, *wire.commit_name(request.zombie_target))
+                repos.key(connection, target.name.repo.of_type(META))  # as a pipeline's has
+                return [target]
+            return results(connection) if request.zombie_all else []
 
     def _infos(
         self, info: CommitInfo, found: Iterator[tuple[str, Entry]], context: Context
