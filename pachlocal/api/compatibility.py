@@ -14,7 +14,7 @@ from pathlib import Path
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
 from pachlocal.api.cluster import INACTIVE_SERVICES
-from pachlocal.api.service import is_served, unserved_reason
+from pachlocal.api.service import ABSENT, is_served, unserved_reason
 
 # Served, except for this.
 PARTLY = {
@@ -23,9 +23,6 @@ PARTLY = {
     "pfs_v2.API.GetFileTAR": "no URL to write to; `offset` has no effect",
     "pfs_v2.API.ModifyFile": "URLs: http, https, and file below a shared folder",
 }
-
-# Services of a cluster that nothing here stands for.
-ABSENT = ("logs.API", "pjs.API", "proxy.API", "snapshot.API", "storage.Fileset")
 
 _PAGE = """\
 # Compatibility
@@ -58,7 +55,8 @@ A call that isn't served returns UNIMPLEMENTED with a sentence that says what to
 - **One machine.** The parts of a spec that concern Kubernetes (tolerations, pod patches, scheduling
   …) are stored and shown, but have no effect.
 - **There is no S3 gateway and no object store**: an input with `s3`, `s3_out`, `egress` and
-  `determined` are refused when the spec is sent, with what to do instead.
+  `determined` are refused when the spec is sent, with what to do instead. On the real server a job
+  whose egress can't succeed is `egressing` forever.
 - **A job runs the code that its image's folder had when the job started**, if images have folders
   instead of being built, and each datum records that version of the code. A cluster knows only
   images. See docs/code.md.
@@ -83,16 +81,17 @@ A call that isn't served returns UNIMPLEMENTED with a sentence that says what to
   doesn't wake up to a thousand jobs. If more than 100,000 were missed, only the latest are made up
   for. On the real server each has a commit.
 - **Lazy inputs are ordinary files**, not named pipes.
-- **A job that waits for workers is `created`**, whatever its place in the queue. On the real server
-  as many jobs as there are workers are `running`, though their datums wait.
+- **A job that waits for workers is `created`**, whatever its place in the queue; when it begins, its
+  code is chosen and its time limit starts. On the real server as many jobs as there are workers are
+  `running`, though their datums wait.
 - **Without Docker pachlocal doesn't pull images**: one that doesn't exist doesn't make a pipeline
   `crashing`.
 - **Without Docker a limit of GPUs has no effect**: commands use those of the machine. With Docker,
   as on a cluster, a pipeline that asks for GPUs where there are none is `crashing`.
 - **The jobs of a failed pipeline are killed at once**, so that nobody waits for them. On the real
   server those of later commits stay open until the pipeline changes.
-- **`ListDatum` shows all datums of a running job**, waiting ones as `starting`. The real server
-  shows a datum when the set in which it is processed is done.
+- **`ListDatum` shows all datums of a running job**, waiting ones as `starting`, so that one sees
+  what is still to come. The real server shows a datum when its set of datums is done.
 - **`/pfs/NAME` and `/pfs/out` are folders**; on a cluster they are links to folders, into which
   `find /pfs/NAME` and Python's `rglob` from `/pfs` don't descend: write `find /pfs/NAME/`.
 - **A datum's `.env` in the repo `NAME.meta`** has the variables of the spec, the job and the datum,
@@ -178,8 +177,8 @@ def _lines(services: Sequence[tuple[ServiceDescriptor, object]]) -> Iterator[str
     yield "## Other services\n"
     yield f"- {inactive}: every call says that the service is not activated."
     yield "- `grpc.health.v1.Health` and gRPC reflection are served."
-    absent = ", ".join(f"`{name}`" for name in ABSENT)
-    yield f"- {absent}: not served.\n"
+    absent = [f"- `{name}` is not served: {reason}." for name, reason in ABSENT.items()]
+    yield "\n".join(absent) + "\n"
 
 
 def _status(method: MethodDescriptor, served: bool) -> str:

@@ -43,6 +43,17 @@ _UNSERVED = {
     "pps_v2.API.UpdateJobState": "only a cluster's own workers call it",
 }
 
+ABSENT = {
+    "logs.API": "use GetLogs of pps_v2.API",
+    "pjs.API": "it hands work to a cluster's own workers",
+    "proxy.API": "only a cluster's own sidecars call it",
+    "snapshot.API": "save and restore a store with pachlocal export and import",
+    "storage.Fileset": "use the file sets of pfs_v2.API; a datum's files are below /pfs",
+}
+"""Services of a cluster that nothing here stands for, and why."""
+
+_ELSEWHERE = "it needs a Pachyderm cluster"
+
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
@@ -96,7 +107,7 @@ def is_served(method: MethodDescriptor, implementation: object) -> bool:
 
 def unserved_reason(method: MethodDescriptor) -> str:
     """Say why a call is not served, or what to do instead."""
-    return _UNSERVED.get(method.full_name, "it needs a Pachyderm cluster")
+    return _UNSERVED.get(method.full_name, _ELSEWHERE)
 
 
 def snake_case(name: str) -> str:
@@ -112,11 +123,12 @@ class UnknownHandler(grpc.GenericRpcHandler):
     ) -> grpc.RpcMethodHandler[bytes, bytes]:
         """Answer a call; see grpc.GenericRpcHandler."""
         service, _, name = handler_call_details.method.strip("/").rpartition("/")
+        reason = ABSENT.get(service, _ELSEWHERE)
 
         def refuse(_: object, context: Context) -> NoReturn:
             context.abort(
                 grpc.StatusCode.UNIMPLEMENTED,
-                f"{name} of {service} is not served by pachlocal: it needs a Pachyderm cluster",
+                f"{name} of {service} is not served by pachlocal: {reason}",
             )
 
         return grpc.stream_stream_rpc_method_handler(refuse)

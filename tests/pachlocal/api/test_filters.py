@@ -236,12 +236,18 @@ def test_the_storage_is_counted_and_read(server: Server) -> None:
 
 
 def test_calls_that_mean_nothing_here_say_so(server: Server) -> None:
-    for name in ("pps_v2.API/QueryLoki", "pfs_v2.API/PutCache", "pjs.API/CreateJob", "nope/nope"):
+    elsewhere = "it needs a Pachyderm cluster"
+    for name, reason in (
+        ("pps_v2.API/QueryLoki", elsewhere),
+        ("pfs_v2.API/PutCache", elsewhere),
+        ("storage.Fileset/CreateFileset", "use the file sets of pfs_v2.API"),
+        ("nope/nope", elsewhere),
+    ):
         call = server.channel.unary_unary(f"/{name}")
         with pytest.raises(grpc.RpcError) as error:
             call(b"")
         assert error.value.code() is grpc.StatusCode.UNIMPLEMENTED
-        assert "is not served by pachlocal" in (error.value.details() or "")
+        assert f"is not served by pachlocal: {reason}" in (error.value.details() or "")
 
 
 def test_authentication_is_not_activated(server: Server) -> None:
