@@ -81,9 +81,9 @@ A call that isn't served returns UNIMPLEMENTED with a sentence that says what to
   doesn't wake up to a thousand jobs. If more than 100,000 were missed, only the latest are made up
   for. On the real server each has a commit.
 - **Lazy inputs are ordinary files**, not named pipes.
-- **A job that waits for workers is `created`**, whatever its place in the queue; when it begins, its
-  code is chosen and its time limit starts. On the real server as many jobs as there are workers are
-  `running`, though their datums wait.
+- **A job that waits for workers is `created`**, whatever its place in the queue; when it begins,
+  its code is chosen and its time limit starts. On the real server as many jobs as there are workers
+  are `running`, though their datums wait.
 - **Without Docker pachlocal doesn't pull images**: one that doesn't exist doesn't make a pipeline
   `crashing`.
 - **Without Docker a limit of GPUs has no effect**: commands use those of the machine. With Docker,
