@@ -20,6 +20,7 @@ from google.protobuf.message_factory import GetMessageClass
 from pachlocal.api.call_threads import CallThreads
 from pachlocal.api.message_runs import is_sending_runs, send_all
 from pachlocal.api.refusal import abort
+from pachlocal.api.request_runs import taken_ahead
 from pachlocal.api.validity import checker
 from pachlocal.api.waiting_calls import Steps, WaitingCalls, is_waiting
 from pachlocal.errors import (
@@ -164,7 +165,7 @@ def _handler(
     if behaviour is None:
         behaviour = _unserved(method)
     elif method.client_streaming:
-        behaviour = _hearing_out(behaviour)
+        behaviour = _hearing_out(behaviour, ahead=not method.server_streaming)
     else:
         behaviour = _reading(behaviour)
     answer = _streaming if method.server_streaming else _answering
@@ -236,8 +237,15 @@ def _readable(request: Any) -> Any:
     return request
 
 
-def _hearing_out(behaviour: Callable[[Any, Context], Any]) -> Callable[[Any, Context], Any]:
-    return lambda requests, context: behaviour(_whole(requests, context), context)
+def _hearing_out(
+    behaviour: Callable[[Any, Context], Any], *, ahead: bool
+) -> Callable[[Any, Context], Any]:
+    """Have a stream of requests read; ahead, unless each is waited for by the client."""
+
+    def answer(requests: Iterator[Any], context: Context) -> Any:
+        return behaviour(_whole(taken_ahead(requests) if ahead else requests, context), context)
+
+    return answer
 
 
 def _whole(requests: Iterator[Any], context: Context) -> Iterator[Any]:
