@@ -26,11 +26,13 @@ class Files:
     def __init__(self, each: Callable[[str], None]) -> None:
         self.ended: queue.SimpleQueue[tuple[list[str], type[Exception] | None]]
         self.ended = queue.SimpleQueue()
+        self.begun = threading.Event()
         self._each = each
 
     def create_file_set(
         self, requests: Iterator[pfs_pb2.ModifyFileRequest], context: service.Context
     ) -> pfs_pb2.CreateFileSetResponse:
+        self.begun.set()
         paths: list[str] = []
         try:
             for request in requests:
@@ -124,8 +126,8 @@ def test_a_stream_that_breaks_off_does_not_look_whole(number: int) -> None:
 
     with serving(lambda path: come.set() if path == f"/{number - 1}" else None) as (stub, files):
         call = stub.CreateFileSet.future(requests(), timeout=LONGEST_S)
-        if number:
-            assert come.wait(LONGEST_S)
+        assert files.begun.wait(LONGEST_S)
+        assert not number or come.wait(LONGEST_S)
         call.cancel()
         over.set()
         brought, error = files.ended.get(timeout=LONGEST_S)
