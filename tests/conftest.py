@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,12 @@ from walkthrough.machine import ROOT, Daemon
 
 _PROGRAMS = (Path("/usr/bin/chromium"), Path("/usr/bin/chromium-browser"))
 _BUNDLE = ROOT / "pachlocal/web/bundle/index.html"
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector thousands of tests and all modules: none of them goes away."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
