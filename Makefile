@@ -193,5 +193,7 @@ push: ## Build the images and push them: make push REGISTRY=registry.example.com
 	$(if $(REGISTRY),,$(error Say where to: make push REGISTRY=registry.example.com/me))
 	IMAGE_PREFIX=$(REGISTRY) $(MAKE) --no-print-directory images
 	@echo "Pushing to $(REGISTRY), for $$(docker version --format '{{.Server.Os}}/{{.Server.Arch}}'):"
-	@IMAGE_PREFIX=$(REGISTRY) $(COMPOSE) config | sed -n 's/^ *image: /  /p'
+	@IMAGE_PREFIX=$(REGISTRY) $(COMPOSE) config | awk -v wanted=" $(strip $(STAGES)) " \
+	  '/^  [^ ]/ {stage = $$1; sub(/:$$/, "", stage)} \
+	  /^    image: / && (wanted == "  " || index(wanted, " " stage " ")) {print "  " $$2}'
 	IMAGE_PREFIX=$(REGISTRY) $(COMPOSE) push $(STAGES)
