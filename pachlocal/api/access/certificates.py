@@ -6,12 +6,11 @@ They are kept in the store, so that a client which was given them once can go on
 from __future__ import annotations
 
 import secrets
-import socket
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from pachlocal.errors import RuntimeUnavailableError
+from pachlocal.own_names import own_names
 from pachlocal.private_files import write_private
 
 
@@ -50,20 +49,9 @@ def identity(folder: Path, host: str) -> Identity:
     folder.mkdir(mode=0o700, exist_ok=True)
     key, certificate, token = (folder / name for name in ("key.pem", "cert.pem", "token"))
     if not (key.is_file() and signing.names(certificate, host)):
-        made = signing.sign_itself([host, *_own_names()])
+        made = signing.sign_itself([host, *own_names()])
         write_private(key, made.key)
         write_private(certificate, made.certificate)
     if not token.is_file():
         write_private(token, secrets.token_urlsafe().encode())
     return Identity(key.read_bytes(), certificate.read_bytes(), token.read_text())
-
-
-def _own_names() -> list[str]:
-    """Return the names and IP addresses that this machine knows of itself."""
-    found = ["localhost", "127.0.0.1", "::1", socket.gethostname()]
-    for family, elsewhere in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
-        # The address that it has for others; nothing is sent. These belong to nobody (RFC 5737).
-        with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.connect((elsewhere, 9))
-            found.append(str(probe.getsockname()[0]))
-    return found

@@ -8,6 +8,8 @@ import socket
 from contextlib import suppress
 from dataclasses import dataclass
 
+from pachlocal.own_names import own_names
+
 PORT = 30080
 """Where Pachyderm's proxy is by default."""
 
@@ -26,12 +28,14 @@ class Listener:
         scheme: http or https.
         host: The host that links name.
         port: The port that it has.
+        is_any: Whether it is all addresses of this machine that are listened at.
     """
 
     socket: socket.socket
     scheme: str
     host: str
     port: int
+    is_any: bool = False
 
     @property
     def origin(self) -> str:
@@ -44,6 +48,8 @@ class Listener:
         hosts = {self.host}
         if is_loopback(self.host):
             hosts |= {_LOOPBACK, "localhost", "[::1]"}
+        elif self.is_any:
+            hosts |= {f"[{name}]" if ":" in name else name.lower() for name in own_names()}
         else:
             hosts.add(socket.gethostname().lower())
         found = {f"{self.scheme}://{host}:{self.port}" for host in hosts}
@@ -96,7 +102,7 @@ def listen(host: str, port: int, scheme: str = "http") -> Listener:
         raise
     is_any = bare in ("0.0.0.0", "::")  # noqa: S104 - compared only
     shown = socket.gethostname().lower() if is_any else host
-    return Listener(found, scheme, shown, found.getsockname()[1])
+    return Listener(found, scheme, shown, found.getsockname()[1], is_any)
 
 
 def listen_nearby(usual: int = PORT, first: int = 0) -> Listener:
