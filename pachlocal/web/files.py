@@ -127,7 +127,8 @@ class Files:
         headers |= {"vary": "accept", "content-security-policy": _LISTING_POLICY}
         kind = "text/html" if is_html else "text/plain"
         if request.method == "HEAD":
-            return Response(headers=headers, media_type=kind)
+            # No body's length would be given as that of the listing, which nobody has counted.
+            return StreamingResponse(_nothing(), headers=headers, media_type=kind)
         call = self._pfs.ListFile(pfs_pb2.ListFileRequest(file=file), metadata=pairs)
         first = await call.read()
         if first is grpc.aio.EOF:
@@ -293,6 +294,11 @@ async def _infos(call: Any, first: Any) -> AsyncIterator[pfs_pb2.FileInfo]:
         await _raise(call)
     finally:
         call.cancel()
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    return
+    yield
 
 
 async def _rows(infos: AsyncIterator[pfs_pb2.FileInfo]) -> AsyncIterator[str]:

@@ -123,6 +123,10 @@ def test_folders_are_listed(front: Front) -> None:
     assert "-\t3072000\t/big\n" in answer.text
     assert "\t/dir/\n" in answer.text
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    head = front.ask("HEAD", f"{BASE}/dir/")
+    assert (head.status, head.body) == (200, b"")
+    assert head.headers["content-type"] == answer.headers["content-type"]
+    assert "content-length" not in head.headers  # a listing's isn't known, and isn't 0
     page = front.ask("GET", f"{BASE}/dir/", headers={"Accept": "text/html,*/*;q=0.8"}).text
     assert '<a href="./a%20b%2525.csv">a b%25.csv</a>' in page
     assert "<a href=../>..</a>" in page
