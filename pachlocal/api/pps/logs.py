@@ -81,7 +81,8 @@ class LogCalls:
     def _read_details(
         self, request: local_pb2.ReadLogsRequest
     ) -> Steps[local_pb2.ReadLogsResponse]:
-        for page in self._pages(request.request, request.writer, _Messages().without_text):
+        make = _Messages(with_files=False).without_text
+        for page in self._pages(request.request, request.writer, make):
             if isinstance(page, Watch):
                 yield page
                 continue
@@ -89,7 +90,6 @@ class LogCalls:
             for common, line in page:
                 message = answer.messages.add()
                 message.CopyFrom(common)
-                message.ClearField("data")
                 message.message = line.message
                 message.ts.FromNanoseconds(line.time)
             yield answer
@@ -176,10 +176,17 @@ class LogCalls:
 
 
 class _Messages:
-    """Makes messages of lines but for their text, once for lines about the same."""
+    """Makes messages of lines but for their text, once for lines about the same.
 
-    def __init__(self) -> None:
+    Args:
+        with_files: Whether they name the files of the datum that a line is about.
+    """
+
+    def __init__(self, *, with_files: bool = True) -> None:
+        self._with_files = with_files
         self._made: dict[LogLine, pps_pb2.LogMessage] = {}
+        self._pipelines: dict[int, tuple[str, str]] = {}
+        self._jobs: dict[int, str] = {}
 
     def without_text(
         self, connection: Connection, lines: list[LogLine]
@@ -192,29 +199,43 @@ class _Messages:
         if found is None:
             if len(self._made) >= _REMEMBERED:
                 self._made.clear()
-            found = self._made[key] = _without_text(connection, line)
+            found = self._made[key] = self._make(connection, line)
         return found
 
-
-def _without_text(connection: Connection, line: LogLine) -> pps_pb2.LogMessage:
-    pipeline = pipelines.by_key(connection, line.pipeline)
-    message = pps_pb2.LogMessage(
-        project_name=pipeline.spec.project,
-        pipeline_name=pipeline.spec.name,
-        worker_id=line.worker,
-        master=line.master,
-        user=line.user,
-    )
-    if line.job is not None:
-        message.job_id = jobs.by_key(connection, line.job).id
-        if line.datum is not None:
-            message.datum_id = line.datum.hex()
+    def _make(self, connection: Connection, line: LogLine) -> pps_pb2.LogMessage:
+        project, name = self._pipeline(connection, line.pipeline)
+        message = pps_pb2.LogMessage(
+            project_name=project,
+            pipeline_name=name,
+            worker_id=line.worker,
+            master=line.master,
+            user=line.user,
+        )
+        if line.job is None:
+            return message
+        message.job_id = self._job(connection, line.job)
+        if line.datum is None:
+            return message
+        message.datum_id = line.datum.hex()
+        if self._with_files:
             datum = datum_store.find(connection, line.job, line.datum)
             message.data.extend(
                 pps_pb2.InputFile(path=file.path, hash=file.entry.hash)
                 for file in (datum.files if datum else ())
             )
-    return message
+        return message
+
+    def _pipeline(self, connection: Connection, key: int) -> tuple[str, str]:
+        """Return a pipeline's project and name; its spec is long to parse."""
+        if key not in self._pipelines:
+            spec = pipelines.by_key(connection, key).spec
+            self._pipelines[key] = spec.project, spec.name
+        return self._pipelines[key]
+
+    def _job(self, connection: Connection, key: int) -> str:
+        if key not in self._jobs:
+            self._jobs[key] = jobs.by_key(connection, key).id
+        return self._jobs[key]
 
 
 def _texts(_: Connection, lines: list[LogLine]) -> list[str]:

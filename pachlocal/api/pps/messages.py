@@ -13,6 +13,7 @@ from pachlocal.api.pps import specs
 from pachlocal.errors import InvalidArgumentError
 from pachlocal.pfs.history import commits
 from pachlocal.pfs.history.names import DEFAULT_PROJECT, META, CommitName, RepoName
+from pachlocal.pfs.history.records import CommitInfo
 from pachlocal.pps.planning.plan import input_commits
 from pachlocal.pps.spec.inputs import pfs_inputs
 from pachlocal.pps.spec.states import DatumState, PipelineState
@@ -80,6 +81,7 @@ class Messages:
     def __init__(self, connection: Connection, answer: wire.Wire) -> None:
         self._connection = connection
         self._wire = answer
+        self._commits: dict[int, CommitInfo] = {}  # a page of datums names few, over and over
 
     def pipeline(
         self,
@@ -202,7 +204,9 @@ class Messages:
         )
 
     def _file(self, file: StoredFile) -> pfs_pb2.FileInfo:
-        commit = commits.by_key(self._connection, file.commit)
+        commit = self._commits.get(file.commit)
+        if commit is None:
+            commit = self._commits[file.commit] = commits.by_key(self._connection, file.commit)
         return self._wire.file_info(commit, file.path, file.entry)
 
 
