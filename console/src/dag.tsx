@@ -34,9 +34,27 @@ async function load(project: string, signal: AbortSignal): Promise<DagInfo> {
   return dagOf(repos, pipelines, jobs);
 }
 
-function loadJobs(project: string, signal: AbortSignal): Promise<JobInfo[]> {
-  const request = { projects: [{ name: project }], number: RECENT, history: "-1" };
+function loadJobs(project: string, signal: AbortSignal, marker = {}): Promise<JobInfo[]> {
+  const request = { projects: [{ name: project }], number: RECENT, history: "-1", ...marker };
   return list<JobInfo>("pps_v2.API/ListJob", request, signal);
+}
+
+/** The newest jobs that there were when a commit set had its last one; none if it has none. */
+async function loadJobsUntil(
+  project: string,
+  set: string,
+  signal: AbortSignal,
+): Promise<JobInfo[]> {
+  const request = { jobSet: { id: set } };
+  const jobs = await list<JobInfo>("pps_v2.API/InspectJobSet", request, signal).catch((problem) => {
+    if (!(problem instanceof ApiError) || problem.code !== NOT_FOUND) throw problem;
+    return []; // it may have been deleted, or the address is wrong
+  });
+  const ours = jobs.filter((one) => one.job.pipeline.project?.name === project);
+  const [one] = setsOf(ours);
+  if (!one) return [];
+  const paginationMarker = new Date(Date.parse(one.created) + 1).toISOString();
+  return loadJobs(project, signal, { paginationMarker });
 }
 
 /** The commit sets that jobs are of, the oldest first, with the time of the newest job in each. */
@@ -49,6 +67,14 @@ function setsOf(jobs: JobInfo[]): { id: string; created: string }[] {
   return [...begun]
     .map(([id, created]) => ({ id, created }))
     .sort((a, b) => (a.created < b.created ? -1 : 1));
+}
+
+/** Newer jobs, and of some older ones those that aren't among them. */
+function merged(newer: JobInfo[], older: JobInfo[]): JobInfo[] {
+  const keyOf = ({ job }: JobInfo) =>
+    `${job.pipeline.project?.name}/${job.pipeline.name}@${job.id}`;
+  const known = new Set(newer.map(keyOf));
+  return [...newer, ...older.filter((job) => !known.has(keyOf(job)))];
 }
 
 const isBy = (time: string | null, until: string) => !time || Date.parse(time) <= Date.parse(until);
@@ -145,14 +171,31 @@ export function Dag({ project, asList }: { project: string; asList: boolean }) {
   const { data: found, error } = useLive((signal) => load(project, signal), [project], SHOWN);
   // Only the slider needs them, and the DAG is there sooner if it is asked for alone.
   const isDrawn = found !== undefined;
-  const jobs = useLive(
+  const recent = useLive(
     async (signal) => (isDrawn ? loadJobs(project, signal) : []),
     [project, isDrawn],
     SHOWN,
   );
   const [then, setThen] = useChoice("at");
-  const sets = useMemo(() => setsOf(jobs.data ?? []), [jobs.data]);
+  // A commit set that is older than these, which an address may name: it comes with those around it.
+  const [old, setOld] = useState("");
+  const older = useLive(
+    async (signal) => (old ? loadJobsUntil(project, old, signal) : []),
+    [project, old],
+    ["JOBS"],
+  );
+  const jobs = useMemo(
+    () => merged(recent.data ?? [], older.data ?? []),
+    [recent.data, older.data],
+  );
+  const sets = useMemo(() => setsOf(jobs), [jobs]);
   const until = sets.find((one) => one.id === then);
+  const isUnknown = isDrawn && then !== "" && recent.data !== undefined && !until;
+  useEffect(() => {
+    if (isUnknown) setOld(then);
+  }, [isUnknown, then]);
+  const isSought = then !== "" && !until && !recent.error && !older.error;
+  const isMissing = isUnknown && old === then && older.data !== undefined;
   const time = until?.created ?? "";
   const isPast = time !== "";
   const versions = useLive(
@@ -162,12 +205,12 @@ export function Dag({ project, asList }: { project: string; asList: boolean }) {
   );
   const data = useMemo(() => {
     if (!found) return undefined;
-    if (!time || !versions.data || !jobs.data) return nodesOf(found, project);
-    return nodesOf(dagAt(found, versions.data, jobs.data, time), project);
-  }, [found, versions.data, jobs.data, time, project]);
+    if (!time || !versions.data) return nodesOf(found, project);
+    return nodesOf(dagAt(found, versions.data, jobs, time), project);
+  }, [found, versions.data, jobs, time, project]);
   const [sought, setSought] = useChoice("find");
   if (error) return <Failed error={error} />;
-  if (!data || (then && !jobs.data && !jobs.error)) return <Loading />;
+  if (!data || (isSought && !isMissing)) return <Loading />;
   if (!data.length) return <Empty project={project} />;
   const wanted = sought.toLowerCase();
   const matches = (node: Node) => node.name.toLowerCase().includes(wanted);
@@ -199,6 +242,11 @@ export function Dag({ project, asList }: { project: string; asList: boolean }) {
         </a>
       </div>
       <Slider sets={sets} then={until?.id ?? ""} choose={setThen} />
+      {isMissing && (
+        <p class="quiet" role="status">
+          No job is of commit set {short(then)}, so this is what is now.
+        </p>
+      )}
       {asList ? (
         <List nodes={data.filter(matches)} past={time} />
       ) : (

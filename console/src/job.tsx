@@ -1,24 +1,23 @@
-// A job: its datums, why each ran, and what was logged.
+// A job: its datums, and why each ran.
 
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import { ApiError, call, list, NOT_FOUND, stream, UNIMPLEMENTED } from "./api";
 import { useAttempt } from "./attempt";
 import { Now } from "./clock";
 import { JobProgress } from "./dag";
-import { type Kind, LOOK, pause, useServer, useVisible } from "./following";
+import type { Kind } from "./following";
 import { between, isOver, moment, seconds, short, span } from "./format";
+import { type At, jobOf } from "./jobs";
 import { useLive } from "./live";
-import { Failed, Figures, Hits, Loading, Problem, State, TimeBar, Trail } from "./parts";
+import { Logs } from "./logs";
+import { Failed, Figures, Loading, Problem, State, TimeBar, Trail } from "./parts";
 import { datumsOf } from "./pipeline";
 import { here, link, toFile, toPipeline, useChoice } from "./router";
-import { withSlot } from "./slots";
 import { timed } from "./times";
-import type { DatumInfo, JobInfo, LogMessage } from "./types";
+import type { DatumInfo, JobInfo } from "./types";
 
 const PROGRESS: Kind[] = ["JOBS", "DATUMS"];
 const DATUMS = 100; // a page of them
-const LINES = 2000; // of a log that are shown; the newest stay
-const NEAR_END = 20; // pixels above a live log's end, from where it is followed
 
 const FILTERS: Record<string, string[]> = {
   all: [],
@@ -33,21 +32,6 @@ interface Reason {
   reason: string;
   code: string;
 }
-
-interface At {
-  project: string;
-  pipeline: string;
-  id: string;
-}
-
-const jobOf = (at: At) => ({
-  id: at.id,
-  pipeline: { name: at.pipeline, project: { name: at.project } },
-});
-
-/** The address of a datum in one file, as `pachctl debug datum` packs it. */
-const capsuleUrl = (at: At, datum: string) =>
-  `/capsule/${[at.project, at.pipeline, at.id, datum].map(encodeURIComponent).join("/")}.tar.gz`;
 
 export function JobView({ at, datum, filter }: { at: At; datum: string; filter: string }) {
   const job = jobOf(at);
@@ -99,7 +83,7 @@ export function JobView({ at, datum, filter }: { at: At; datum: string; filter: 
       />
       <h2>Where the time went</h2>
       <TimeBar parts={data.parts} text={span} />
-      <Datums key={filter} at={at} job={data} filter={filter} chosen={datum} />
+      <Datums at={at} job={data} filter={filter} chosen={datum} />
       <Logs
         key={`${at.pipeline}@${at.id}/${datum}`}
         at={at}
@@ -194,16 +178,20 @@ function Datums({
   filter: string;
   chosen: string;
 }) {
-  const [pages, setPages] = useState<string[]>([]);
   const [order, setOrder] = useChoice("order");
   const slowest = order === "slowest";
+  const [turned, setTurned] = useState<{ of: string; pages: string[] }>({ of: "", pages: [] });
+  const listed = JSON.stringify([at, filter, slowest]);
+  const pages = turned.of === listed ? turned.pages : [];
+  const setPages = (to: string[]) => setTurned({ of: listed, pages: to });
   const after = pages.at(-1) ?? "";
   const isLive = !isOver(job.state);
   const stamp = [job.state, job.dataProcessed, job.dataFailed, job.dataSkipped];
   const page = useLive(
     (signal) => loadPage(at, filter, after, job.dataFailed !== "0", slowest, signal),
-    [at, filter, after, slowest, isLive ? job.dataFailed !== "0" : stamp],
+    [at, filter, after, slowest],
     isLive ? PROGRESS : [],
+    isLive ? job.dataFailed !== "0" : stamp,
   );
   const sorted = useMemo(() => {
     const all = [...(page.data?.datums ?? [])];
@@ -228,10 +216,7 @@ function Datums({
           <input
             type="checkbox"
             checked={slowest}
-            onChange={(event) => {
-              setOrder(event.currentTarget.checked ? "slowest" : "");
-              setPages([]);
-            }}
+            onChange={(event) => setOrder(event.currentTarget.checked ? "slowest" : "")}
           />{" "}
           slowest first
         </label>
@@ -315,125 +300,5 @@ export function FileLink({ file }: { file: DatumInfo["data"][number] }) {
     >
       {repo.name}:{file.file.path}
     </a>
-  );
-}
-
-function Logs({ at, datum, isOver }: { at: At; datum: string; isOver: boolean }) {
-  const [lines, setLines] = useState<LogMessage[]>([]);
-  const { returns } = useServer();
-  const [cut, setCut] = useState(false);
-  const [error, setError] = useState<ApiError>();
-  const [sought, setSought] = useChoice("search");
-  const [which, setWhich] = useChoice("lines");
-  const ours = which === "all";
-  const frame = useRef<HTMLElement>(null);
-  const isAtEnd = useRef(true); // whoever scrolls up reads, and isn't to be disturbed
-  useLayoutEffect(() => {
-    const place = frame.current;
-    if (place && !isOver && isAtEnd.current) place.scrollTop = place.scrollHeight;
-  }, [lines, isOver]);
-  const isWanted = useVisible() || isOver; // a page that nobody looks at needs no stream
-  useEffect(() => {
-    if (!isWanted) return;
-    const stopped = new AbortController();
-    const { signal } = stopped;
-    const job = jobOf(at);
-    const request = { job, datum: datum ? { id: datum, job } : undefined, tail: LINES };
-    let timer = 0;
-    const show = (all: LogMessage[]) => {
-      timer = 0;
-      setLines(all);
-      setCut(all.length === LINES);
-    };
-    const read = (follow: boolean) => {
-      const kept: LogMessage[] = [];
-      const take = (line: LogMessage) => {
-        kept.push(line);
-        if (kept.length > LINES) kept.shift();
-        if (!timer) timer = window.setTimeout(() => show([...kept]), 50);
-      };
-      return stream<LogMessage>("pps_v2.API/GetLogs", { ...request, follow }, take, signal);
-    };
-    const run = async () => {
-      while (!isOver && !(await withSlot(() => read(true)))) {
-        await read(false);
-        await pause(LOOK, signal);
-      }
-      if (isOver) await read(false);
-      setError(undefined);
-    };
-    run().catch((problem) => {
-      if (!signal.aborted && problem instanceof ApiError) setError(problem);
-    });
-    return () => {
-      stopped.abort();
-      window.clearTimeout(timer);
-    };
-  }, [at.id, at.pipeline, at.project, datum, isOver, isWanted, returns]);
-  const wanted = sought.toLowerCase();
-  const shown = lines.filter(
-    (line) => (ours || line.user) && line.message.toLowerCase().includes(wanted),
-  );
-  return (
-    <>
-      <div class="tools">
-        <h2>
-          Log{datum && <> of datum {short(datum)}</>}
-          {!isOver && <span class="live"> live</span>}
-        </h2>
-        <input
-          type="search"
-          placeholder="Search the log"
-          aria-label="Search the log"
-          value={sought}
-          onInput={(event) => setSought(event.currentTarget.value)}
-        />
-        <Hits of={sought && shown.length} none="No line has this." />
-        <label>
-          <input
-            type="checkbox"
-            checked={ours}
-            onChange={(event) => setWhich(event.currentTarget.checked ? "all" : "")}
-          />{" "}
-          with the worker's lines
-        </label>
-        {datum && <a href={here({ datum: "" })}>of the whole job</a>}
-        {datum && (
-          <a
-            class="button"
-            href={capsuleUrl(at, datum)}
-            title="Its inputs, command and code: pachlocal replay FILE runs it again"
-          >
-            Download its capsule
-          </a>
-        )}
-      </div>
-      {error && <Problem error={error} />}
-      {cut && <p class="quiet">The last {LINES} lines.</p>}
-      <section
-        ref={frame}
-        class="log"
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls by the keyboard
-        tabIndex={0}
-        aria-label="Log lines"
-        onScroll={({ currentTarget: place }) => {
-          isAtEnd.current = place.scrollHeight - place.scrollTop - place.clientHeight < NEAR_END;
-        }}
-      >
-        {shown.length ? (
-          shown.map((line, index) => (
-            <div key={index} class={line.user ? "" : "quiet"}>
-              <time>{line.ts?.slice(11, 19)}</time>
-              {!datum && line.datumId ? (
-                <a href={here({ datum: line.datumId })}>{short(line.datumId)}</a>
-              ) : null}
-              <span>{line.message}</span>
-            </div>
-          ))
-        ) : (
-          <div class="quiet">{!sought && "Nothing was written."}</div>
-        )}
-      </section>
-    </>
   );
 }

@@ -1,5 +1,6 @@
 // Where a file comes from, down to its user's commits; and what was made from it.
 
+import { useState } from "preact/hooks";
 import { ApiError, call, list, NOT_FOUND, UNIMPLEMENTED } from "./api";
 import { moment, short, size } from "./format";
 import { useLive } from "./live";
@@ -13,9 +14,11 @@ import type {
   DatumOrigin,
   FileInfo,
   FileOrigin,
+  Job,
 } from "./types";
 
-const LIMIT = 500; // datums of a job that are looked through
+const PAGE = 500; // datums that are asked for at once
+const LIMIT = 2000; // datums that are looked through unless more are asked for
 
 interface Where {
   project: string;
@@ -41,7 +44,8 @@ export function LineageView({ at }: { at: Where }) {
       ),
     [at],
   );
-  const uses = useLive((signal) => usesOf(at, signal), [at]);
+  const [all, setAll] = useState(false);
+  const uses = useLive((signal) => usesOf(at, all ? Infinity : LIMIT, signal), [at, all]);
   return (
     <section class="page">
       <Trail>
@@ -71,10 +75,13 @@ export function LineageView({ at }: { at: Where }) {
       )}
       <h2>What was made from it</h2>
       {uses.error && !origin.error && <Problem error={uses.error} />}
-      {uses.data && !uses.data.length && <p class="quiet">Nothing has read it in this commit.</p>}
-      {uses.data && uses.data.length > 0 && (
+      {!uses.data && !uses.error && <Loading />}
+      {uses.data && !uses.data.found.length && !uses.data.stopped && (
+        <p class="quiet">Nothing has read it in this commit.</p>
+      )}
+      {uses.data && uses.data.found.length > 0 && (
         <ul class="tree">
-          {uses.data.map((use) => (
+          {uses.data.found.map((use) => (
             <li key={use.pipeline + use.datum}>
               <State name={use.state} /> pipeline{" "}
               <a href={toPipeline(use.project, use.pipeline)}>{use.pipeline}</a>, datum{" "}
@@ -88,6 +95,15 @@ export function LineageView({ at }: { at: Where }) {
             </li>
           ))}
         </ul>
+      )}
+      {uses.data?.stopped && (
+        <p>
+          The jobs that may have read it have more than {LIMIT.toLocaleString("en")} datums, and the
+          others haven't been looked through.{" "}
+          <button type="button" onClick={() => setAll(true)}>
+            Look through all
+          </button>
+        </p>
       )}
     </section>
   );
@@ -168,10 +184,39 @@ function since({ current, currentChanged, newest, newestChanged }: CodeVersion):
   return newestChanged.length ? ` (${said(newestChanged)} from the newest)` : ", older";
 }
 
-/** The datums that have read a file, in the jobs that its commit has caused. */
-async function usesOf(at: Where, signal: AbortSignal): Promise<Use[]> {
+/** The datums of a job, a page at a time. */
+async function* datumsOf(job: Job, signal: AbortSignal): AsyncGenerator<DatumInfo> {
+  let after = "";
+  for (;;) {
+    const request = { job, number: PAGE, paginationMarker: after };
+    const page = await list<DatumInfo>("pps_v2.API/ListDatum", request, signal);
+    yield* page;
+    if (page.length < PAGE) return;
+    after = page.at(-1)?.datum.id ?? "";
+  }
+}
+
+/** Whether a datum has read a file: it, or a folder that it is in. */
+function hasRead(at: Where, { data }: DatumInfo): boolean {
+  return data.some(({ file: { commit, path } }) => {
+    const isThere =
+      commit?.repo?.name === at.repo && (commit.repo.project?.name ?? "default") === at.project;
+    return isThere && (path === at.path || at.path.startsWith(path.replace(/\/*$/, "/")));
+  });
+}
+
+/**
+ * The datums that have read a file, in the jobs that its commit has caused.
+ *
+ * @param most - How many datums are looked through.
+ */
+async function usesOf(
+  at: Where,
+  most: number,
+  signal: AbortSignal,
+): Promise<{ found: Use[]; stopped: boolean }> {
   const file = { commit: commitOf(at.project, at.repo, at.commit), path: at.path };
-  const info = await call<FileInfo>("pfs_v2.API/InspectFile", { file }, signal);
+  await call<FileInfo>("pfs_v2.API/InspectFile", { file }, signal); // there may be none
   const { id = "" } =
     (await call<CommitInfo>("pfs_v2.API/InspectCommit", { commit: file.commit }, signal)).commit ??
     {};
@@ -182,20 +227,18 @@ async function usesOf(at: Where, signal: AbortSignal): Promise<Use[]> {
     signal,
   );
   const found: Use[] = [];
+  let seen = 0;
   for (const { commit } of caused) {
     if (commit.repo?.type !== "user" || (commit.repo.name === at.repo && commit.id === id))
       continue;
     const project = commit.repo.project?.name ?? "default";
     const job = { id: commit.id, pipeline: { name: commit.repo.name, project: { name: project } } };
     try {
-      const datums = await list<DatumInfo>("pps_v2.API/ListDatum", { job, number: LIMIT }, signal);
-      for (const { datum, state, data } of datums) {
-        const reads = data.some(
-          (one) =>
-            one.file.commit?.repo?.name === at.repo &&
-            (one.hash === info.hash || at.path.startsWith(one.file.path)),
-        );
-        if (reads) {
+      for await (const one of datumsOf(job, signal)) {
+        if (seen === most) return { found, stopped: true };
+        seen += 1;
+        if (hasRead(at, one)) {
+          const { datum, state } = one;
           found.push({ project, pipeline: job.pipeline.name, job: job.id, datum: datum.id, state });
         }
       }
@@ -204,5 +247,5 @@ async function usesOf(at: Where, signal: AbortSignal): Promise<Use[]> {
       if (!(problem instanceof ApiError) || problem.code !== NOT_FOUND) throw problem;
     }
   }
-  return found;
+  return { found, stopped: false };
 }

@@ -1,6 +1,6 @@
 // What a view shows is loaded when it appears, and again when it may have changed.
 
-import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { ApiError, UNAVAILABLE } from "./api";
 import { follow, heardFrom, type Kind } from "./following";
 
@@ -22,16 +22,23 @@ const RETRY = 1000; // milliseconds after a load that wasn't answered
  * @param load - Loads it: what JSON can say, since what is the same as before is not shown again.
  * @param keys - What it depends on: with others it is something else.
  * @param kinds - What it shows, which may depend on what was loaded; none: it never changes.
+ * @param stamp - What somebody else knows of it: with another it is loaded anew, and what was there
+ *   stays meanwhile, with the focus and the place that it is scrolled to.
  */
 export function useLive<T>(
   load: (signal: AbortSignal) => Promise<T>,
   keys: unknown[],
   kinds: readonly Kind[] | ((data: T | undefined) => readonly Kind[]) = [],
+  stamp: unknown = null,
 ): Loaded<T> {
   const [shown, setShown] = useState<{ data?: T; error?: ApiError; keys: string }>({ keys: "" });
   const again = useRef<() => void>(() => undefined);
   const wanted = useRef<readonly Kind[]>([]);
+  const newest = useRef(load);
+  newest.current = load;
   const key = JSON.stringify(keys);
+  const stamped = JSON.stringify(stamp);
+  const loaded = useRef({ key, stamped });
   // Before the page is painted: the server can work meanwhile.
   useLayoutEffect(() => {
     const stopped = new AbortController();
@@ -46,7 +53,7 @@ export function useLive<T>(
       const begun = performance.now();
       earliest = begun + PACE;
       try {
-        const data = await load(stopped.signal);
+        const data = await newest.current(stopped.signal);
         heardFrom(true);
         const written = JSON.stringify(data);
         if (written !== text) {
@@ -92,6 +99,11 @@ export function useLive<T>(
       window.clearTimeout(timer);
     };
   }, [key]);
+  useEffect(() => {
+    const before = loaded.current;
+    loaded.current = { key, stamped };
+    if (before.key === key && before.stamped !== stamped) again.current();
+  }, [key, stamped]);
   const isOurs = shown.keys === key;
   const data = isOurs ? shown.data : undefined;
   wanted.current = typeof kinds === "function" ? kinds(data) : kinds;

@@ -272,7 +272,9 @@ function Folder({ at, of: { info, commit: within } }: { at: Where; of: Found }) 
         { file: { commit, path: at.path }, number: FILES, ...marker },
         signal,
       ),
-    [at, after, info.hash],
+    [at, after],
+    [],
+    info.hash,
   );
   const upload = async (files: FileList | undefined) => {
     for (const file of files ?? []) {

@@ -250,6 +250,38 @@ def test_the_dag_goes_back_to_what_was(store: Front, person: Person) -> None:
     store.daemon.pachctl("delete", "pipeline", "late")
 
 
+def test_a_commit_set_that_is_older_than_the_newest_jobs_keeps_its_place(
+    store: Front, person: Person
+) -> None:
+    listed = store.daemon.pachctl("list", "job", "--pipeline", "check", "--raw")
+    decoder = json.JSONDecoder()
+    jobs = []
+    while listed := listed.strip():
+        job, end = decoder.raw_decode(listed)
+        jobs.append(job)
+        listed = listed[end:]
+    oldest = min(jobs, key=lambda job: job["created"])["job"]["id"]
+
+    def leave_out(route: Any) -> None:
+        if "paginationMarker" in route.request.post_data_json:
+            route.continue_()
+            return
+        lines = route.fetch().text().splitlines(keepends=True)
+        kept = [line for line in lines if json.loads(line)["result"]["job"]["id"] != oldest]
+        route.fulfill(body="".join(kept), content_type="application/json")
+
+    person.page.route("**/pps_v2.API/ListJob", leave_out)
+    person.page.goto(f"{store.origin}/?old#/dag/default?at={oldest}")
+    person.sees(f"commit set {oldest[:8]}")
+    playwright.expect(person.page.get_by_text("1 of 2 failed")).to_have_count(0)
+    slider = person.page.get_by_role("slider")
+    slider.focus()
+    person.page.keyboard.press("End")
+    person.sees("1 of 2 failed")
+    person.page.goto(f"{store.origin}/#/dag/default?at={'0' * 32}")
+    person.sees("No job is of commit set 00000000, so this is what is now.")
+
+
 def test_the_dag_is_drawn_before_old_jobs_are_asked_for_and_stays_where_it_is(
     store: Front, person: Person
 ) -> None:
@@ -350,6 +382,36 @@ def test_a_live_log_is_followed_and_searched(store: Front, person: Person) -> No
     store.daemon.pachctl("delete", "pipeline", "talk")
 
 
+def test_a_log_that_is_longer_than_the_page_is_searched_as_a_whole(
+    store: Front, person: Person
+) -> None:
+    script = "seq -f 'line %g of many' 3000"
+    store.daemon.pachctl(
+        *("create", "pipeline", "-f", "-"), stdin=pipeline("talk", "training", "/", script)
+    )
+    store.daemon.pachctl("wait", "commit", "talk@master")
+    person.click("talk")
+    person.page.get_by_role("table").get_by_role("link").first.click()
+    lines = person.page.get_by_label("Log lines")
+    playwright.expect(lines.locator("div")).to_have_count(2000)  # without the worker's
+    person.page.get_by_label("Search the log").fill("line 77 of many")
+    found = person.page.get_by_role("status")
+    none = found.filter(has_text="None of the last 2000 lines has this.")
+    playwright.expect(none).to_be_visible()
+    person.click("Search the whole log", "button")
+    playwright.expect(lines.locator("div")).to_have_text(re.compile("line 77 of many"))
+    person.page.get_by_label("Search the log").fill("line 2999 of many")
+    playwright.expect(lines.locator("div")).to_have_text(re.compile("line 2999 of many"))
+    person.page.get_by_label("Search the log").fill("")
+    playwright.expect(lines.locator("div")).to_have_count(2000)
+    tab = person.page.get_by_role("link", name="skipped")
+    tab.focus()
+    person.page.keyboard.press("Enter")
+    playwright.expect(found.filter(has_text="No datum is of this kind.")).to_be_visible()
+    playwright.expect(tab).to_be_focused()
+    store.daemon.pachctl("delete", "pipeline", "talk")
+
+
 def test_windows_with_live_logs_leave_connections_for_other_pages(
     store: Front, person: Person
 ) -> None:
@@ -398,8 +460,8 @@ def test_a_page_that_is_not_looked_at_keeps_no_stream(store: Front, person: Pers
     person.page.on("requestfailed", lambda request: ended.append(request.url.split("/")[-1]))
     with person.page.expect_event("requestfailed", lambda _: len(set(ended)) == 2):
         turn(hidden=True)
-    assert set(ended) == {"GetLogs", "SubscribeChanges"}
-    with person.page.expect_response("**/GetLogs"):
+    assert set(ended) == {"ReadLogs", "SubscribeChanges"}
+    with person.page.expect_response("**/ReadLogs"):
         turn(hidden=False)
     person.sees("line 1")
     store.daemon.pachctl("delete", "pipeline", "talk")
@@ -492,6 +554,43 @@ def test_what_was_made_from_this_file(person: Person) -> None:
     person.sees_title("species")
     playwright.expect(person.page.get_by_role("link", name="bad.csv")).to_be_visible()
     assert person.clicks == 2
+
+
+def test_what_was_made_from_a_file_is_looked_for_in_each_datum(
+    store: Front, person: Person
+) -> None:
+    asked: list[str] = []
+
+    def answer(route: Any) -> None:
+        """The server's job, with 2,500 more datums before its own."""
+        request = route.request.post_data_json
+        if request["job"]["pipeline"]["name"] != "species":
+            route.fulfill(body="")
+            return
+        number = len(asked)
+        asked.append(request["paginationMarker"])
+        if number % 6 == 5:
+            request["paginationMarker"] = ""
+            route.continue_(post_data=json.dumps(request))
+            return
+        repo = {"name": "attributes", "project": {"name": "default"}}
+        file = {"commit": {"id": "1" * 32, "repo": repo}, "path": "/1.cs"}
+        datums = (
+            {"datum": {"id": f"{number}-{one}"}, "state": "SUCCESS", "data": [{"file": file}]}
+            for one in range(500)
+        )
+        lines = "".join(json.dumps({"result": datum}) + "\n" for datum in datums)
+        route.fulfill(body=lines, content_type="application/json")
+
+    person.page.route("**/pps_v2.API/ListDatum", answer)
+    person.page.goto(f"{store.origin}/#/lineage/default/attributes/master?path=%2F1.csv")
+    person.sees("have more than 2,000 datums")
+    playwright.expect(person.page.get_by_text("which is part of")).to_have_count(0)
+    asked.clear()
+    person.click("Look through all", "button")
+    playwright.expect(person.page.get_by_text("which is part of")).to_have_count(1)
+    assert asked == ["", *(f"{page}-499" for page in range(5))]
+    playwright.expect(person.page.get_by_text("have more than")).to_have_count(0)
 
 
 def test_which_code_made_it(store: Front, person: Person) -> None:
@@ -596,6 +695,37 @@ def test_files_are_put_and_deleted_and_run_nothing(store: Front, person: Person)
     )
     person.sees("again is put")
     store.daemon.pachctl("delete", "repo", "drop")
+
+
+def test_a_folder_keeps_the_focus_and_its_place_when_a_commit_comes(
+    store: Front, person: Person
+) -> None:
+    daemon = store.daemon
+    daemon.pachctl("create", "repo", "long")
+    names = [f"{number:03}" for number in range(150)]
+    folder = daemon.root.parent / "long"
+    folder.mkdir()
+    for name in names:
+        (folder / name).write_text(name)
+    daemon.pachctl("put", "file", "-r", "long@master:/", "-f", str(folder))
+    person.page.goto(f"{store.origin}/#/files/default/long/master?path=%2F")
+    box = person.page.get_by_label("Select /120")
+    box.focus()
+    place = person.page.locator("#view")
+    before = place.evaluate("view => view.scrollTop")
+    assert before > 0
+    person.page.evaluate(
+        "box => { window.gone = 0; new MutationObserver(() => {"
+        " if (!document.contains(box)) window.gone += 1;"
+        " }).observe(document, { childList: true, subtree: true }) }",
+        box.element_handle(),
+    )
+    daemon.pachctl("put", "file", "long@master:/149-new", "-f", "-", stdin="new")
+    person.sees("149-new")
+    playwright.expect(box).to_be_focused()
+    assert place.evaluate("view => view.scrollTop") == before
+    assert person.page.evaluate("window.gone") == 0
+    daemon.pachctl("delete", "repo", "long")
 
 
 def test_a_pipelines_output_takes_no_files_and_says_why_there_are_none(
