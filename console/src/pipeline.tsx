@@ -8,13 +8,14 @@ import { JobProgress } from "./dag";
 import { ago, between, short, span } from "./format";
 import { reposOf } from "./graph";
 import { useLive } from "./live";
+import { useNewest } from "./newest";
 import { Failed, Figures, Loading, Problem, State, TimeBar, Trail } from "./parts";
 import { link, toJob, toPipeline, toRepo } from "./router";
 import { type Draft, Spec } from "./spec";
 import { listTimed, type TimedJob } from "./times";
 import type { JobInfo, PipelineInfo } from "./types";
 
-const JOBS = 50;
+const JOBS = 50; // the newest, at first
 
 export function datumsOf(job: JobInfo): string {
   const said = [
@@ -36,8 +37,9 @@ export function PipelineView({ project, name }: { project: string; name: string 
     [project, name],
     ["PIPELINES", "JOBS"],
   );
-  const jobs = useLive(
-    (signal) => listTimed({ pipeline, number: JOBS }, signal),
+  const jobs = useNewest(
+    JOBS,
+    (number, signal) => listTimed({ pipeline, number }, signal),
     [project, name],
     ["JOBS", "DATUMS"],
   );
@@ -104,10 +106,11 @@ export function PipelineView({ project, name }: { project: string; name: string 
       />
       <h2>Jobs</h2>
       {jobs.error && <Problem error={jobs.error} />}
-      {jobs.data && !jobs.data.length && (
+      {jobs.rows && !jobs.rows.length && (
         <p class="quiet">There is none yet: it begins when each of its inputs has a commit.</p>
       )}
-      {jobs.data && jobs.data.length > 0 && <Jobs jobs={jobs.data} />}
+      {jobs.rows && jobs.rows.length > 0 && <Jobs jobs={jobs.rows} />}
+      {jobs.older}
       <Spec
         version={info.version}
         draft={draft}
@@ -189,19 +192,21 @@ export function Jobs({ jobs, named = false }: { jobs: TimedJob[]; named?: boolea
 
 /** All jobs of a project. */
 export function JobsView({ project }: { project: string }) {
-  const { data, error } = useLive(
-    (signal) => listTimed({ projects: [{ name: project }], number: 2 * JOBS }, signal),
+  const { rows, error, older } = useNewest(
+    2 * JOBS,
+    (number, signal) => listTimed({ projects: [{ name: project }], number }, signal),
     [project],
     ["JOBS", "DATUMS"],
   );
   if (error) return <Failed error={error} />;
-  if (!data) return <Loading />;
+  if (!rows) return <Loading />;
   return (
     <section class="page">
       <header class="head">
         <h1>Jobs of {project}</h1>
       </header>
-      {data.length ? <Jobs jobs={data} named /> : <p class="quiet">No pipeline has run yet.</p>}
+      {rows.length ? <Jobs jobs={rows} named /> : <p class="quiet">No pipeline has run yet.</p>}
+      {older}
     </section>
   );
 }

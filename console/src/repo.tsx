@@ -8,12 +8,13 @@ import { Now } from "./clock";
 import { useProjectOption } from "./context";
 import { ago, moment, short, size } from "./format";
 import { useLive } from "./live";
+import { useNewest } from "./newest";
 import { Failed, Figures, Loading, Problem, Trail } from "./parts";
 import { Preview } from "./preview";
 import { link, toFile, toJob, toPipeline, toRepo } from "./router";
 import type { CommitInfo, FileInfo, PipelineInfo, RepoInfo } from "./types";
 
-const COMMITS = 50;
+const COMMITS = 50; // the newest, at first
 const FILES = 200; // a page of them
 
 export const repoOf = (project: string, name: string) => ({
@@ -60,9 +61,10 @@ export function RepoView({
     [project, name],
     ["REPOS", "COMMITS"],
   );
-  const commits = useLive(
-    (signal) =>
-      list<CommitInfo>("pfs_v2.API/ListCommit", { repo, number: COMMITS, ...limit }, signal),
+  const commits = useNewest(
+    COMMITS,
+    (number, signal) =>
+      list<CommitInfo>("pfs_v2.API/ListCommit", { repo, number, ...limit }, signal),
     [project, name, until],
     ["COMMITS"],
   );
@@ -127,7 +129,7 @@ export function RepoView({
         <h2>Commits</h2>
       )}
       {commits.error && <Problem error={commits.error} />}
-      {commits.data && !commits.data.length && (
+      {commits.rows && !commits.rows.length && (
         <p class="quiet">
           There is none.{" "}
           <code>
@@ -136,7 +138,7 @@ export function RepoView({
           makes one.
         </p>
       )}
-      {commits.data && commits.data.length > 0 && (
+      {commits.rows && commits.rows.length > 0 && (
         <div class="scroll">
           <table>
             <thead>
@@ -150,7 +152,7 @@ export function RepoView({
               </tr>
             </thead>
             <tbody>
-              {commits.data.map((one) => (
+              {commits.rows.map((one) => (
                 <tr key={one.commit.id}>
                   <td>
                     <a href={toFile(project, name, one.commit.id, "/")}>
@@ -182,6 +184,7 @@ export function RepoView({
           </table>
         </div>
       )}
+      {commits.older}
     </section>
   );
 }

@@ -728,6 +728,26 @@ def test_a_folder_keeps_the_focus_and_its_place_when_a_commit_comes(
     daemon.pachctl("delete", "repo", "long")
 
 
+def test_a_list_says_that_there_are_older_ones_and_shows_them(store: Front, person: Person) -> None:
+    store.daemon.pachctl("create", "repo", "old")
+    repo = {"name": "old", "type": "user", "project": {"name": "default"}}
+    branch = {"repo": repo, "name": "master"}
+    for _ in range(101):
+        commit = store.call("pfs_v2.API/StartCommit", {"branch": branch}).json
+        store.call("pfs_v2.API/FinishCommit", {"commit": commit})
+    person.page.goto(f"{store.origin}/#/repo/default/old")
+    person.sees("These are the newest 50.")
+    older = person.page.get_by_role("button", name="Older")
+    older.focus()
+    rows = person.page.get_by_role("row")
+    for text, count in (("These are the newest 100.", 100), ("These are all 101.", 101)):
+        person.page.keyboard.press("Enter")
+        person.sees(text)
+        playwright.expect(rows).to_have_count(1 + count)
+        playwright.expect(older).to_be_focused()
+    store.daemon.pachctl("delete", "repo", "old")
+
+
 def test_a_pipelines_output_takes_no_files_and_says_why_there_are_none(
     store: Front, person: Person
 ) -> None:
