@@ -29,7 +29,7 @@ def test_it_says_which_images_it_pushes(tmp_path: Path, stages: tuple[str, ...])
     compose.chmod(0o755)
     variables = ("REGISTRY=reg.example/me", f"STAGES={' '.join(stages)}", "COMPOSE=compose")
     done = subprocess.run(
-        ["make", "push", *variables],
+        ["make", "--no-print-directory", "push", *variables],
         cwd=ROOT,
         env={**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"},
         capture_output=True,
