@@ -26,11 +26,13 @@ def main() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     jsonnet = _library()
     given = json.load(sys.stdin)
+    if any("\0" in text for text in (given["template"], *given["args"], *given["args"].values())):
+        sys.exit("template err: jsonnet can't read NUL characters")
     try:
         rendered = jsonnet.evaluate_snippet(
             "main", given["template"], tla_vars=given["args"], import_callback=_fetch
         )
-    except (RuntimeError, ValueError) as error:  # the latter: a NUL character, or half of one
+    except (RuntimeError, ValueError) as error:  # the latter: half a character
         sys.exit(f"template err: {' '.join(str(error).split())[:_LONGEST]}")
     sys.stdout.write(rendered)
 

@@ -61,7 +61,7 @@ def test_a_template_makes_and_changes_pipelines(shared: Daemon, template: Path) 
     [
         (TEMPLATE, "template err: RUNTIME ERROR: function parameter suffix not bound in call"),
         ("{", "template err: STATIC ERROR: main:1:2"),
-        ("\0", "template err: embedded null character"),
+        ("\0", "template err: jsonnet can't read NUL characters"),
         ("1", "not a json object or list: 1"),
         ('import "/etc/passwd"', "can only import what http:// or https:// names"),
         pytest.param(

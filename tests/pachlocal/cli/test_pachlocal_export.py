@@ -183,7 +183,8 @@ def test_a_person_can_read_it(source: Daemon, target: Daemon, tmp_path: Path) ->
     pachlocal(source, "export", "upper", "--address", f"grpc://{source.address}", "-o", str(export))
     with tarfile.open(export) as tar:
         names = tar.getnames()
-        tar.extractall(folder, filter="data")
+    folder.mkdir()
+    subprocess.run(["tar", "-xf", export, "-C", folder], check=True)
     assert len(names) == len(set(names))
     manifest = json.loads((folder / "manifest.json").read_text())
     assert [repo["name"] for repo in manifest["repos"]] == ["data"]
